@@ -1,0 +1,50 @@
+# One environment, .venv, for everything; `make help` lists the targets.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.PHONY: help install demo test check format bench core dist clean
+
+VENV ?= .venv
+PYTHON ?=
+PYTHONS ?=
+PYTEST_ARGS ?=
+EXTRAS := experiments,rl,bandits,dev
+BIN := $(VENV)/bin
+
+help:  ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' Makefile
+
+install:  ## set up .venv under constraints.txt, once
+	@.ci/venv "$(VENV)" "$(EXTRAS)" "$(PYTHON)"
+
+demo: install  ## train, evaluate, compare: a report in about four minutes
+	@$(BIN)/longplay compare --preset demo
+
+test: install  ## all tests
+	@$(BIN)/pytest -n 2 $(PYTEST_ARGS)
+
+check: install  ## format, lint, types, import rules, tests
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+	@$(BIN)/pytest -n 2 $(PYTEST_ARGS)
+
+format: install  ## put the code into shape
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+bench: install  ## speed and memory, with the machine they were measured on
+	@$(BIN)/python -m longplay.experiments.bench
+
+core:  ## the core's tests on every Python present, without torch; PYTHONS="..." to choose
+	@.ci/core $(PYTHONS)
+
+dist: install clean  ## build the sdist and the wheel into dist/
+	@mkdir -p dist
+	@$(BIN)/python -c "from setuptools import build_meta as b; b.build_sdist('dist'); b.build_wheel('dist')" >dist/build.log 2>&1 || { cat dist/build.log >&2; exit 1; }
+	@rm -rf build ./*.egg-info dist/build.log && ls dist
+
+clean:  ## remove caches and builds; environments and runs stay
+	@rm -rf build dist ./*.egg-info .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	@find agents envs experiments rewards tests -name __pycache__ -prune -exec rm -rf {} +
