@@ -1,0 +1,584 @@
+"""Many users as one gymnasium.vector.VectorEnv.
+
+A cohort holds the records of its users and hands them, slice by slice, to the compiled loops of
+step.py. It keeps no physics of its own: a single user is a cohort of one (session.py).
+"""
+
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+import numpy.typing as npt
+from gymnasium.vector import AutoresetMode, VectorEnv
+from gymnasium.vector.utils import batch_space
+
+from longplay.envs import spaces
+from longplay.envs.population import open_shop
+from longplay.envs.scenarios import World, find_world, kernel_of, packed, suggestion
+from longplay.envs.state import (
+    CHOSEN,
+    HIDDEN,
+    LAYOUTS,
+    OUTCOME,
+    PRODUCTION,
+    SLATE,
+    SLOT,
+    STUDY,
+    USER,
+    WEIGHED,
+)
+
+TASKS = ("AdLoad", "Feed")
+ACTIONS = ("slate", "weights", "item")
+REWARDS = {"AdLoad": "revenue", "Feed": "minutes"}  # short-sighted on purpose: see rewards/
+LIVES = 32  # the j-th life of a lane is person lane + (j << LIVES)
+Array = npt.NDArray[Any]
+
+
+def one_of(name: str, value: Any, known: Sequence[str]) -> str:
+    """``value`` if it is one of the known words, else a ValueError that lists them."""
+    if value not in known:
+        hint = suggestion(value, known) if isinstance(value, str) else f" There are: {known}."
+        raise ValueError(f"{name}={value!r} is not offered.{hint}")
+    return str(value)
+
+
+def positive(name: str, value: Any) -> int:
+    """``value`` as an int of at least 1, else an error that says what came."""
+    if isinstance(value, bool) or not isinstance(value, int | np.integer):
+        raise TypeError(f"{name}={value!r}: wanted a whole number.")
+    if value < 1:
+        raise ValueError(f"{name}={value}: wanted at least 1.")
+    return int(value)
+
+
+def autoreset(mode: "AutoresetMode | str") -> AutoresetMode:
+    """The mode, also by its name ("SAME_STEP") or value ("SameStep")."""
+    for known in AutoresetMode:
+        if mode in (known, known.name, known.value):
+            return known
+    names = ", ".join(known.name for known in AutoresetMode)
+    raise ValueError(f"autoreset_mode={mode!r} is not offered. There are: {names}.")
+
+
+class Cohort(VectorEnv[Any, Any, Any]):
+    """Users of one world, stepped together; the vector form of longplay/AdLoad-v0 and Feed-v0.
+
+    Actions, observations, rewards and ends are those of the single envs (session.AdLoad,
+    session.Feed), with a leading axis of users. Lane ``i`` starts with person ``first_user + i``;
+    when that life is over, the lane goes on with person ``first_user + i + (1 << 32)`` and so on,
+    whatever happens in other lanes.
+
+    Args:
+        task: "AdLoad" or "Feed".
+        num_envs: number of users (lanes).
+        scenario: name of a scenario, or a World.
+        decision: "fetch": one action a fetch; "session": an action holds for a whole session.
+        observe: "platform": what a platform could log; "oracle": the hidden moods too.
+        action: Feed's interface, "weights", "slate" or "item"; None takes "weights".
+        autoreset_mode: SAME_STEP, NEXT_STEP or DISABLED. In DISABLED a finished lane is frozen:
+            its outcomes are blank, until ``reset(options={"reset_mask": mask})``.
+        horizon_days: days watched per user; None takes the world's.
+        first_user: number of the person in lane 0.
+        threads: slices lived through side by side; None chooses. Results do not depend on it.
+        copy: whether observations, rewards and flags are copies (else buffers of the cohort).
+        candidates: Feed's candidates per fetch.
+        slate_size: positions of a Feed slate (1 with "item"); AdLoad has 10.
+        render_mode: None, "ansi" or "rgb_array".
+
+    Attributes:
+        outcomes: OUTCOME (n,), what the last step led to, of the users who acted.
+        slots: SLOT (n, k), their last fetch, position by position.
+        users: USER (n,), the live records, hidden fields included.
+
+    ``info`` holds ``gap_h`` (hours from this decision to the next; inf after churn), ``discount``
+    (``gamma_day ** (gap_h / 24)``; 0 after churn) and ``hidden``, a dict of views of the live
+    hidden records. With SAME_STEP, ``final_obs`` and its mask ``_final_obs``.
+    """
+
+    metadata = {"render_modes": ["ansi", "rgb_array"], "render_fps": 2}
+
+    def __init__(
+        self,
+        task: str = "AdLoad",
+        num_envs: int = 1,
+        *,
+        scenario: str | World = "music",
+        decision: str = "fetch",
+        observe: str = "platform",
+        action: str | None = None,
+        autoreset_mode: AutoresetMode | str = AutoresetMode.SAME_STEP,
+        horizon_days: float | None = None,
+        first_user: int = 0,
+        threads: int | None = None,
+        copy: bool = True,
+        candidates: int = 100,
+        slate_size: int = SLATE,
+        render_mode: str | None = None,
+    ) -> None:
+        self.task = one_of("task", task, TASKS)
+        self.num_envs = positive("num_envs", num_envs)
+        self.world = find_world(scenario)
+        self.decision = one_of("decision", decision, ("fetch", "session"))
+        self.view = one_of("observe", observe, ("platform", "oracle"))
+        self.interface = choose_interface(task, action, self.decision)
+        self.autoreset_mode = autoreset(autoreset_mode)
+        self.horizon_days = check_horizon(horizon_days, self.world)
+        self.first_user = check_first_user(first_user)
+        self.copy = copy
+        self.render_mode = render_mode
+        if render_mode is not None:
+            one_of("render_mode", render_mode, self.metadata["render_modes"])
+        feed = self.task == "Feed"
+        self.slate_size = SLATE
+        self.candidates = 0
+        if feed:
+            self.candidates = positive("candidates", candidates)
+            self.slate_size = 1 if self.interface == "item" else positive("slate_size", slate_size)
+            if self.slate_size > self.candidates:
+                raise ValueError(
+                    f"slate_size={self.slate_size} is larger than candidates={self.candidates}: "
+                    "a slate is chosen among the candidates; offer more of them."
+                )
+        self.metadata = self.metadata | {"autoreset_mode": self.autoreset_mode}
+        self._settings: dict[str, Any] = {
+            "task": self.task,
+            "scenario": self.world,
+            "decision": self.decision,
+            "observe": self.view,
+            "action": self.interface if feed else None,
+            "autoreset_mode": self.autoreset_mode,
+            "horizon_days": self.horizon_days,
+            "first_user": self.first_user,
+            "threads": threads,
+            "copy": copy,
+            "candidates": candidates,
+            "slate_size": slate_size,
+            "render_mode": render_mode,
+        }
+        self._open(threads)
+
+    def _open(self, threads: int | None) -> None:
+        """Allocate everything the loops need, once."""
+        n = self.num_envs
+        self.shop = open_shop(self.world.catalogue)
+        widest = int(np.diff(self.shop.starts).min())
+        if max(self.slate_size, self.candidates) >= widest:
+            raise ValueError(
+                f"candidates={self.candidates}: a topic of this catalogue has {widest} items; "
+                "offer fewer candidates or enlarge catalogue.items."
+            )
+        self._kernel = kernel_of(self.world.laws)
+        self._params = packed(self.world)
+        self._study = np.zeros(1, STUDY)
+        self._study["horizon"] = 24.0 * self.horizon_days
+        self._study["log_gamma"] = np.log(self.world.gamma_day) / 24.0
+        self._study["hold"] = self.decision == "session"
+        self._study["youth_layout"] = self.world.youth_layout
+        self._study["oracle"] = self.view == "oracle"
+        weighed = self.interface == "weights"
+        ranker = WEIGHED if weighed else CHOSEN
+        self._study["ranker"] = PRODUCTION if self.task == "AdLoad" else ranker
+        self._set_spaces()
+        self._desk = spaces.blank_desk(n, self.slate_size, self.candidates, weighed)
+        self._rows = np.zeros((n, len(self.feature_names)), np.float32)
+        self.users: Array = np.zeros(n, USER)
+        self.outcomes: Array = np.zeros(n, OUTCOME)
+        self.slots: Array = np.zeros((n, self.slate_size), SLOT)
+        self._seeds = np.zeros(n, np.int64)
+        self._lives = np.full(n, -1, np.int64)
+        self._finished = np.zeros(n, bool)
+        self._hidden = {name: self.users[name] for name in HIDDEN}
+        self._reward = self.outcomes[REWARDS[self.task]]
+        self._threads = choose_threads(threads, n)
+        self._pool: tuple[int, ThreadPoolExecutor] | None = None
+
+    def _set_spaces(self) -> None:
+        names: tuple[str, ...] = spaces.USER_FEATURES
+        if self.interface == "weights":
+            names += spaces.SUMMARY_FEATURES
+        if self.view == "oracle":
+            names += spaces.HIDDEN_FEATURES
+        self.feature_names = names
+        box = gym.spaces.Box
+        bound = spaces.BOUND
+        user = box(-bound, bound, (len(names),), np.float32)
+        self.single_observation_space: gym.Space[Any] = user
+        self.single_action_space: gym.Space[Any]
+        if self.task == "AdLoad":
+            self.single_action_space = gym.spaces.Discrete(len(LAYOUTS))
+        elif self.interface == "weights":
+            self.single_action_space = box(-1.0, 1.0, (len(spaces.SCORERS),), np.float32)
+        else:
+            m = self.candidates
+            shape = (m, len(spaces.ITEM_FEATURES))
+            self.single_observation_space = gym.spaces.Dict(
+                {"user": user, "candidates": box(-bound, bound, shape, np.float32)}
+            )
+            if self.interface == "item":
+                self.single_action_space = gym.spaces.Discrete(m)
+            else:
+                self.single_action_space = gym.spaces.MultiDiscrete([m] * self.slate_size)
+        self.observation_space = batch_space(self.single_observation_space, self.num_envs)
+        self.action_space = batch_space(self.single_action_space, self.num_envs)
+
+    # Living.
+
+    def reset(
+        self,
+        *,
+        seed: int | Sequence[int | None] | None = None,
+        options: dict[str, Any] | None = None,
+    ) -> tuple[Any, dict[str, Any]]:
+        """New people in all lanes, or in those of ``options["reset_mask"]``.
+
+        Args:
+            seed: of the world, one for all lanes or one a lane: the same seed gives the same
+                people with the same luck. None goes on to the next person of each lane (and
+                draws a seed at the first reset).
+            options: "reset_mask", bool (n,); "users", the numbers of the people to meet (n,).
+
+        Returns:
+            observations of all lanes, and infos.
+        """
+        options = options or {}
+        unknown = set(options) - {"reset_mask", "users"}
+        if unknown:
+            raise ValueError(f"options {sorted(unknown)} are unknown: 'reset_mask' or 'users'.")
+        mask = np.asarray(options.get("reset_mask", np.ones(self.num_envs, bool)))
+        if mask.shape != (self.num_envs,) or mask.dtype != np.bool_:
+            raise ValueError(f"reset_mask must be bool of shape ({self.num_envs},).")
+        self._set_seeds(seed, mask)
+        self._lives[mask] += 1
+        numbers = self.first_user + np.arange(self.num_envs) + (self._lives << LIVES)
+        if "users" in options:
+            numbers = check_users(options["users"], self.num_envs)
+        self._admit(mask, numbers)
+        self._finished[mask] = False
+        return self._observation(), self._info()
+
+    def _set_seeds(self, seed: Any, mask: npt.NDArray[np.bool_]) -> None:
+        if seed is None:
+            fresh = mask & (self._lives < 0)
+            if fresh.any():
+                _, drawn = gym.utils.seeding.np_random(None)
+                self._seeds[fresh] = drawn % (1 << 62)
+            return
+        seeds = np.asarray(seed if not np.isscalar(seed) else [seed] * self.num_envs, dtype=object)
+        if seeds.shape != (self.num_envs,):
+            raise ValueError(
+                f"seed has {len(seeds)} entries for {self.num_envs} lanes: give one number, or one "
+                "a lane."
+            )
+        for lane in np.flatnonzero(mask):
+            number = seeds[lane]
+            if number is None:
+                continue
+            if isinstance(number, bool) or not isinstance(number, int | np.integer) or number < 0:
+                raise ValueError(f"seed={number!r}: wanted a whole number of at least 0.")
+            self._seeds[lane] = int(number) % (1 << 62)
+            self._lives[lane] = -1
+
+    def _admit(self, mask: npt.NDArray[np.bool_], numbers: Array) -> None:
+        self.users[mask] = np.zeros(1, USER)
+        self.users["user"][mask] = numbers[mask]
+        self.users["seed"][mask] = self._seeds[mask]
+        self._each_slice(self._kernel.admit, mask)
+
+    def step(
+        self, actions: Any
+    ) -> tuple[Any, npt.NDArray[np.float64], Array, Array, dict[str, Any]]:
+        """Live through one decision of every user.
+
+        Args:
+            actions: (n, ...) as `action_space`.
+
+        Returns:
+            observations, rewards (n,) float64, terminated (n,) (churned), truncated (n,) (past
+            the horizon), infos.
+
+        Raises:
+            ValueError: for an action outside the action space, naming the first such user.
+            gymnasium.error.ResetNeeded: before the first reset.
+        """
+        if self._lives[0] < 0:
+            raise gym.error.ResetNeeded("step() came before reset(): call reset(seed=...) first.")
+        self._decode(actions)
+        self._each_slice(self._kernel.advance)
+        over = self.users["over"].view(np.bool_)
+        terminated = self.users["gone"].view(np.bool_) & over
+        truncated = over & ~terminated
+        reward = self._reward.copy()
+        info = self._info()
+        if self.autoreset_mode == AutoresetMode.SAME_STEP:
+            if over.any():
+                ended = over.copy()
+                info["final_obs"] = self._observation(copy=True)
+                info["_final_obs"] = ended
+                self._next_lives(ended)
+        elif self.autoreset_mode == AutoresetMode.NEXT_STEP:
+            started = self._finished
+            self._finished = over & ~started
+            if started.any():
+                terminated &= ~started
+                truncated &= ~started
+                self._next_lives(started)
+        return self._observation(), reward, terminated, truncated, info
+
+    def _next_lives(self, mask: npt.NDArray[np.bool_]) -> None:
+        """Put the next person into the lanes of ``mask``, keeping the outcomes just made."""
+        kept, slots = self.outcomes[mask], self.slots[mask]
+        self._lives[mask] += 1
+        numbers = self.first_user + np.arange(self.num_envs) + (self._lives << LIVES)
+        self._admit(mask, numbers)
+        self.outcomes[mask], self.slots[mask] = kept, slots
+
+    def _decode(self, actions: Any) -> None:
+        """Write the actions to the desk, refusing what lies outside the space."""
+        wanted = self.action_space.shape
+        acts = np.asarray(actions)
+        if acts.shape != wanted:
+            raise ValueError(
+                f"actions have shape {acts.shape}, wanted {wanted}: one row a user "
+                f"({self.num_envs})."
+            )
+        if self.interface == "weights":
+            self._decode_weights(acts)
+            return
+        if acts.dtype.kind not in "iu":
+            raise ValueError(f"actions have dtype {acts.dtype}: wanted whole numbers.")
+        if self.task == "AdLoad":
+            self._decode_layouts(acts)
+            return
+        choices = acts.reshape(self.num_envs, -1).astype(np.int64)
+        desk = self._desk
+        wrong = spaces.decode_slate(choices, desk.candidates, desk.slates, desk.duplicates)
+        if wrong >= 0:
+            raise ValueError(
+                f"slate={choices[wrong].tolist()} for user {wrong}: there are {self.candidates} "
+                f"candidates, 0..{self.candidates - 1}."
+            )
+
+    def _decode_layouts(self, acts: Array) -> None:
+        if acts.min() < 0 or acts.max() >= len(LAYOUTS):
+            wrong = int(np.flatnonzero((acts < 0) | (acts >= len(LAYOUTS)))[0])
+            nearest = min(max(int(acts[wrong]), 0), len(LAYOUTS) - 1)
+            raise ValueError(
+                f"layout={acts[wrong]} for user {wrong}; AdLoad has {len(LAYOUTS)} layouts, "
+                f"0..{len(LAYOUTS) - 1}. Did you mean {nearest}?"
+            )
+        self._desk.layouts[:] = acts
+
+    def _decode_weights(self, acts: Array) -> None:
+        if not np.isfinite(acts).all():
+            wrong = int(np.flatnonzero(~np.isfinite(acts).all(axis=1))[0])
+            raise ValueError(f"weights={acts[wrong]} for user {wrong}: wanted finite numbers.")
+        self._desk.weights[:] = np.clip(acts, -1.0, 1.0)
+        spaces.rank_all(self._desk)
+
+    def _each_slice(self, loop: Any, mask: npt.NDArray[np.bool_] | None = None) -> None:
+        """Run a loop over all users, in slices side by side if there are many."""
+        chosen = () if mask is None else (mask,)
+        rest = (
+            *chosen,
+            self._desk,
+            self.slots,
+            self.outcomes,
+            self._rows,
+            self.shop,
+            self._study,
+            self._params,
+        )
+        n = self.num_envs
+        if self._threads == 1:
+            loop(self.users, 0, n, *rest)
+            return
+        cuts = [n * t // self._threads for t in range(self._threads + 1)]
+        pool = self._executor()
+        work = [
+            pool.submit(loop, self.users, lo, hi, *rest)
+            for lo, hi in pairwise(cuts[1:])
+        ]
+        loop(self.users, 0, cuts[1], *rest)
+        for one in work:
+            one.result()
+
+    def _executor(self) -> ThreadPoolExecutor:
+        """The threads of this process; a forked child makes its own."""
+        if self._pool is None or self._pool[0] != os.getpid():
+            self._pool = (os.getpid(), ThreadPoolExecutor(self._threads - 1, "longplay"))
+        return self._pool[1]
+
+    # Seeing.
+
+    def _observation(self, copy: bool = False) -> Any:
+        fresh = self.copy or copy
+        rows = self._rows.copy() if fresh else self._rows
+        if isinstance(self.single_observation_space, gym.spaces.Box):
+            return rows
+        features = self._desk.features
+        return {"user": rows, "candidates": features.copy() if fresh else features}
+
+    def _info(self) -> dict[str, Any]:
+        return {
+            "gap_h": self.outcomes["gap"].copy(),
+            "discount": self.outcomes["discount"].copy(),
+            "hidden": self._hidden,
+        }
+
+    @property
+    def over(self) -> npt.NDArray[np.bool_]:
+        """Which lives are over, bool (n,)."""
+        return self.users["over"].astype(bool)
+
+    def render(self) -> tuple[Any, ...] | None:
+        """A picture of each lane's last fetch: text ("ansi") or uint8 (h, w, 3) ("rgb_array")."""
+        from longplay.envs.render import draw
+
+        if self.render_mode is None:
+            return None
+        return tuple(draw(self, lane, self.render_mode) for lane in range(self.num_envs))
+
+    # Copying.
+
+    def state(self) -> dict[str, Any]:
+        """Everything that changes, as arrays: what `restore` takes to go on from here."""
+        return {
+            "users": self.users.copy(),
+            "outcomes": self.outcomes.copy(),
+            "slots": self.slots.copy(),
+            "rows": self._rows.copy(),
+            "desk": [array.copy() for array in self._desk],
+            "seeds": self._seeds.copy(),
+            "lives": self._lives.copy(),
+            "finished": self._finished.copy(),
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from a `state` of a cohort of the same make.
+
+        Raises:
+            ValueError: if the state belongs to another number of users or interface.
+        """
+        pairs: list[tuple[Array, Array]] = [
+            (self.users, state["users"]),
+            (self.outcomes, state["outcomes"]),
+            (self.slots, state["slots"]),
+            (self._rows, state["rows"]),
+            (self._seeds, state["seeds"]),
+            (self._lives, state["lives"]),
+            (self._finished, state["finished"]),
+        ]
+        pairs += zip(list(self._desk), state["desk"], strict=True)
+        for mine, theirs in pairs:
+            if mine.shape != theirs.shape or mine.dtype != theirs.dtype:
+                raise ValueError(
+                    f"the state has an array of shape {theirs.shape} where this cohort has "
+                    f"{mine.shape}: restore it into a cohort made with the same arguments."
+                )
+        for mine, theirs in pairs:
+            mine[...] = theirs
+
+    def fork(self, copies: int, luck: str = "same") -> "Cohort":
+        """``copies`` of every user, that differ only by what is done to them from here on.
+
+        Args:
+            copies: k; lane ``i * k + j`` of the result is fork j of user i.
+            luck: "same": all forks meet the same luck; "fresh": each its own.
+
+        Returns:
+            a cohort of n * k users, autoreset DISABLED.
+        """
+        one_of("luck", luck, ("same", "fresh"))
+        k = positive("copies", copies)
+        settings = self._settings | {"autoreset_mode": AutoresetMode.DISABLED}
+        forks = Cohort(num_envs=self.num_envs * k, **settings)
+        forks.restore(
+            {
+                name: [np.repeat(a, k, axis=0) for a in value]
+                if name == "desk"
+                else np.repeat(value, k, axis=0)
+                for name, value in self.state().items()
+            }
+        )
+        if luck == "fresh":
+            old = forks.users["luck"].copy()
+            forks.users["luck"] = 1 + np.tile(np.arange(k), self.num_envs) + 1_000_003 * old
+        return forks
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What a pickle keeps: how the cohort was made, and where it is."""
+        return {"settings": self._settings | {"num_envs": self.num_envs}, "state": self.state()}
+
+    def __setstate__(self, pickled: dict[str, Any]) -> None:
+        """Make the cohort again and go on where it was."""
+        Cohort.__init__(self, **pickled["settings"])
+        self.restore(pickled["state"])
+
+
+def choose_interface(task: str, action: str | None, decision: str) -> str | None:
+    """Feed's action interface; None for AdLoad."""
+    if task == "AdLoad":
+        if action is not None:
+            raise ValueError(f"action={action!r}: AdLoad's action is a layout; leave it out.")
+        return None
+    interface = one_of("action", "weights" if action is None else action, ACTIONS)
+    if decision == "session" and interface != "weights":
+        raise ValueError(
+            f"action={interface!r} with decision='session': candidates change with every fetch, so "
+            "only 'weights' can hold for a session."
+        )
+    return interface
+
+
+def check_horizon(days: Any, world: World) -> float:
+    """The horizon in days, the world's unless given."""
+    if days is None:
+        return world.horizon_days
+    if isinstance(days, bool) or not isinstance(days, int | float | np.number):
+        raise TypeError(f"horizon_days={days!r}: wanted a number of days.")
+    if not 0.0 < float(days) < 10_000.0:
+        raise ValueError(f"horizon_days={days}: wanted more than 0 and less than 10000 days.")
+    return float(days)
+
+
+def check_first_user(number: Any) -> int:
+    """The number of the first person, 0 .. 2^32 - 1."""
+    if isinstance(number, bool) or not isinstance(number, int | np.integer):
+        raise TypeError(f"first_user={number!r}: wanted a whole number.")
+    if not 0 <= number < 1 << LIVES:
+        raise ValueError(f"first_user={number}: wanted 0 .. 2^{LIVES} - 1.")
+    return int(number)
+
+
+def check_users(users: Any, lanes: int) -> Array:
+    """The numbers of the people to meet, one a lane."""
+    numbers = np.asarray(users)
+    if numbers.shape != (lanes,) or numbers.dtype.kind not in "iu":
+        raise ValueError(f"options['users'] must be {lanes} whole numbers, one a lane.")
+    if (numbers < 0).any() or (numbers >= 1 << 48).any():
+        raise ValueError("options['users'] must lie in 0 .. 2^48 - 1.")
+    return numbers.astype(np.int64)
+
+
+def choose_threads(threads: int | None, users: int) -> int:
+    """Slices to live through side by side: as asked, else one per 512 users and free core."""
+    if threads is not None:
+        return min(positive("threads", threads), users)
+    free = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    allowed = int(os.environ.get("NUMBA_NUM_THREADS", free))
+    return max(1, min(free, allowed, users // 512))
+
+
+def adload(num_envs: int = 1, **settings: Any) -> Cohort:
+    """The vector form of longplay/AdLoad-v0."""
+    return Cohort("AdLoad", num_envs, **settings)
+
+
+def feed(num_envs: int = 1, **settings: Any) -> Cohort:
+    """The vector form of longplay/Feed-v0."""
+    return Cohort("Feed", num_envs, **settings)

@@ -1,0 +1,1 @@
+"""The laws of behaviour, one a file: equation, source, unit, parameters, scalar kernel."""

@@ -1,0 +1,33 @@
+"""Satiation: each topic bores with exposure and rebounds with rest.
+
+    x_c' = x_c 2^(-dt / half_life) + gain e_c                                                 (1)
+
+The rebounding linear dynamics of Leqi, Kilinc-Karzan, Lipton, Montgomery, NeurIPS 2021 [L for
+the class, M for symbols], x' = gamma (x + e), in real time: gamma = 2^(-dt/half_life). Under
+one exposure every dt the state tends to gain / (1 - gamma). The half-life of a topic is not
+published; 15 days is known for notification copy (Yancey & Settles, KDD 2020 [S]).
+"""
+
+import math
+from typing import NamedTuple
+
+from longplay.envs.compiled import law
+
+
+class Satiation(NamedTuple):
+    """Parameters."""
+
+    half_life: float = 6.0  # of the boredom of a topic [h]; free choice
+    gain: float = 0.06  # added by one play of the topic [1]; free choice
+
+
+@law
+def faded(level: float, gap: float, half_life: float) -> float:
+    """``level`` after ``gap`` of rest, halving every ``half_life`` (same unit)."""
+    return level * math.exp(-0.6931471805599453 * gap / half_life)
+
+
+@law
+def next_satiation(satiation: float, exposure: float, p: Satiation) -> float:
+    """Equation (1) without the rest, which `faded` gives between sessions."""
+    return satiation + p.gain * exposure

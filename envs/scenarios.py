@@ -1,0 +1,219 @@
+"""Worlds: frozen, named sets of every parameter, and how to make your own.
+
+A world is changed by making another one:
+
+    calm = find_world("bench").replace("tired", fatigue={"per_ad": 0.0})
+    mine = find_world("bench").with_laws("mine", next_fatigue=my_fatigue)
+
+Parameters live beside their law with where they come from; a scenario states only what it sets
+otherwise, and why.
+"""
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from longplay.envs import step
+from longplay.envs.compiled import recompiled
+from longplay.envs.laws.ads import Ads
+from longplay.envs.laws.attention import Attention
+from longplay.envs.laws.choice import Choice
+from longplay.envs.laws.churn import Churn
+from longplay.envs.laws.dwell import Dwell
+from longplay.envs.laws.fatigue import Fatigue
+from longplay.envs.laws.feedback import Feedback
+from longplay.envs.laws.habit import Habit
+from longplay.envs.laws.intent import Intent
+from longplay.envs.laws.leaving import Leaving
+from longplay.envs.laws.returning import Returning
+from longplay.envs.laws.satiation import Satiation
+from longplay.envs.laws.satisfaction import Satisfaction
+from longplay.envs.laws.survey import Survey
+from longplay.envs.population import Catalogue, Population
+from longplay.envs.spaces import Serving
+from longplay.envs.state import record
+
+Law = Callable[..., Any]
+
+
+@dataclass(frozen=True)
+class World:
+    """One world: the parameters of every law, its people, its catalogue, and how it is judged."""
+
+    name: str
+    about: str
+    intent: Intent = Intent()
+    attention: Attention = Attention()
+    choice: Choice = Choice()
+    dwell: Dwell = Dwell()
+    feedback: Feedback = Feedback()
+    ads: Ads = Ads()
+    satiation: Satiation = Satiation()
+    fatigue: Fatigue = Fatigue()
+    satisfaction: Satisfaction = Satisfaction()
+    leaving: Leaving = Leaving()
+    habit: Habit = Habit()
+    returning: Returning = Returning()
+    churn: Churn = Churn()
+    survey: Survey = Survey()
+    serving: Serving = Serving()
+    population: Population = Population()
+    catalogue: Catalogue = Catalogue()
+    horizon_days: float = 70.0  # a study watches each user this long [day]
+    gamma_day: float = 0.95  # discount of a day [1]; what 70 days cut off is below 3 %
+    day_value: float = 0.05  # money one satisfied active day is worth: the exchange rate of J
+    youth_layout: int = 0  # ad layout under which users grow up
+    laws: tuple[tuple[str, Law], ...] = field(default=(), compare=True)  # replaced laws
+
+    def __post_init__(self) -> None:
+        """Refuse parameters no world can have."""
+        for part, values in self.parameters().items():
+            for name, value in values._asdict().items():
+                for number in value if isinstance(value, tuple) else (value,):
+                    if not np.isfinite(number):
+                        raise ValueError(
+                            f"{part}.{name}={value} in world {self.name!r}: every parameter must "
+                            "be a finite number."
+                        )
+        if not 0.0 < self.gamma_day <= 1.0:
+            raise ValueError(f"gamma_day={self.gamma_day}: the discount of a day lies in (0, 1].")
+        if not self.horizon_days > 0.0:
+            raise ValueError(f"horizon_days={self.horizon_days}: a study lasts more than 0 days.")
+
+    def parameters(self) -> dict[str, Any]:
+        """The parameter tuples by the name of their law."""
+        values = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
+        return {name: value for name, value in values.items() if hasattr(value, "_asdict")}
+
+    def replace(self, name: str, **changes: Any) -> "World":
+        """Another world, named ``name``, with some parameters changed.
+
+        Args:
+            name: of the new world.
+            changes: a law's name to a dict of its changed parameters (or a whole parameter
+                tuple), or a plain setting such as ``gamma_day=0.98``.
+
+        Raises:
+            ValueError: for a law or parameter that does not exist, or a value of another shape.
+        """
+        known = [f.name for f in dataclasses.fields(self)]
+        new: dict[str, Any] = {"name": name}
+        for part, change in changes.items():
+            if part not in known:
+                raise ValueError(f"{part!r} is no part of a world.{suggestion(part, known)}")
+            old = getattr(self, part)
+            new[part] = changed(part, old, change) if isinstance(change, Mapping) else change
+            if type(new[part]) is not type(old) and not isinstance(new[part], float | int):
+                raise ValueError(
+                    f"{part}={change!r}: wanted a {type(old).__name__} or a dict of its parameters."
+                )
+        return dataclasses.replace(self, **new)
+
+    def with_laws(self, name: str, **laws: Law) -> "World":
+        """Another world, named ``name``, in which other functions stand for some laws.
+
+        A law takes the scalars and the parameters of the one it replaces (see envs/laws) and
+        must compile with numba. Compiling takes some seconds, once per process.
+
+        Raises:
+            ValueError: for a name that is no law.
+        """
+        known = [n for n, f in vars(step).items() if hasattr(f, "py_func")]
+        for law in laws:
+            if law not in known:
+                raise ValueError(f"{law!r} is no law of the step.{suggestion(law, known)}")
+        return dataclasses.replace(self, name=name, laws=(*self.laws, *laws.items()))
+
+
+def changed(part: str, old: Any, change: Mapping[str, Any]) -> Any:
+    """The parameter tuple ``old`` with some fields changed, shapes kept."""
+    for key, value in change.items():
+        if key not in old._fields:
+            raise ValueError(f"{part} has no parameter {key!r}.{suggestion(key, old._fields)}")
+        if np.shape(value) != np.shape(getattr(old, key)):
+            wanted = len(getattr(old, key)) if np.ndim(getattr(old, key)) else "one"
+            raise ValueError(f"{part}.{key}={value!r}: wanted {wanted} number(s).")
+    tidy = {k: tuple(map(float, v)) if np.ndim(v) else float(v) for k, v in change.items()}
+    return old._replace(**tidy)
+
+
+def suggestion(name: str, known: Any) -> str:
+    """' Did you mean ...?', or the list when nothing is near."""
+    near = get_close_matches(name, list(known), n=1)
+    return f" Did you mean {near[0]!r}?" if near else f" There are: {', '.join(known)}."
+
+
+class Kernel(NamedTuple):
+    """The compiled loops of a world."""
+
+    advance: Law
+    admit: Law
+
+
+@lru_cache(maxsize=16)
+def kernel_of(laws: tuple[tuple[str, Law], ...]) -> Kernel:
+    """The loops with these laws replaced; without any, the ones compiled and cached on disk."""
+    if not laws:
+        return Kernel(step.advance, step.admit)
+    fresh = recompiled(vars(step), dict(laws))
+    return Kernel(fresh["advance"], fresh["admit"])
+
+
+def packed(world: World) -> npt.NDArray[np.void]:
+    """The parameters of ``world`` as one record (1,), the form the loops take."""
+    parts = world.parameters()
+    dtypes: list[Any] = []
+    for part, values in parts.items():
+        fields: list[Any] = []
+        for name, value in values._asdict().items():
+            fields.append((name, "f8", (len(value),)) if isinstance(value, tuple) else (name, "f8"))
+        dtypes.append((part, record(fields)))
+    row = np.zeros(1, record(dtypes))
+    for part, values in parts.items():
+        for name, value in values._asdict().items():
+            row[part][name][0] = value
+    return row
+
+
+def find_world(scenario: "str | World") -> World:
+    """The world of this name, or the world itself.
+
+    Raises:
+        ValueError: if no scenario has the name.
+        TypeError: if it is neither a name nor a World.
+    """
+    if isinstance(scenario, World):
+        return scenario
+    if not isinstance(scenario, str):
+        raise TypeError(f"scenario={scenario!r}: wanted the name of a scenario or a World.")
+    if scenario not in SCENARIOS:
+        raise ValueError(f"scenario={scenario!r} is unknown.{suggestion(scenario, SCENARIOS)}")
+    return SCENARIOS[scenario]
+
+
+MUSIC = World(
+    name="music",
+    about="Music streaming: sessions, gaps, habit and skips fitted to listening histories.",
+)
+
+BENCH = World(
+    name="bench",
+    about="The same laws with pronounced trade-offs, for developing methods; not a real place.",
+    # Ads are remembered for days instead of months, and cost several times what field
+    # experiments found, so that a study of 70 days holds the whole trade-off.
+    ads=Ads(memory=0.15, learning=0.05, blinding=0.10),
+    returning=Returning(rate=0.16, ads=0.22, satisfaction=2.0, bad_exit=0.4, habit=0.8),
+    churn=Churn(period=30.0, ads=0.10),
+    satisfaction=Satisfaction(ads=0.010),
+    leaving=Leaving(ad=0.35),
+    population=Population(aversion_sd=0.7),
+    youth_layout=13,  # (3, 7), the classic
+)
+
+SCENARIOS: dict[str, World] = {world.name: world for world in (MUSIC, BENCH)}
