@@ -215,7 +215,7 @@ class Cohort(VectorEnv[Any, Any, Any]):
             self.single_action_space = box(-1.0, 1.0, (len(spaces.SCORERS),), np.float32)
         else:
             m = self.candidates
-            shape = (m, len(spaces.ITEM_FEATURES))
+            shape = (m * len(spaces.ITEM_FEATURES),)
             self.single_observation_space = gym.spaces.Dict(
                 {"user": user, "candidates": box(-bound, bound, shape, np.float32)}
             )
@@ -420,7 +420,7 @@ class Cohort(VectorEnv[Any, Any, Any]):
         rows = self._rows.copy() if fresh else self._rows
         if isinstance(self.single_observation_space, gym.spaces.Box):
             return rows
-        features = self._desk.features
+        features = self._desk.features.reshape(self.num_envs, -1)
         return {"user": rows, "candidates": features.copy() if fresh else features}
 
     def _info(self) -> dict[str, Any]:

@@ -116,6 +116,7 @@ def give_birth(u: Any, number: int, seed: int, w: Any) -> None:
     u.day = -1_000_000
     u.active_rate = 0.5
     u.visit_rate = 1.0
+    u.minutes_rate = 20.0
     u.survey = 0.5
     u.survey_day = u.birth
     u.since_ad = 99.0

@@ -10,6 +10,7 @@ otherwise, and why.
 """
 
 import dataclasses
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
@@ -37,7 +38,7 @@ from longplay.envs.laws.satisfaction import Satisfaction
 from longplay.envs.laws.survey import Survey
 from longplay.envs.population import Catalogue, Population
 from longplay.envs.spaces import Serving
-from longplay.envs.state import record
+from longplay.envs.state import LAYOUTS, record
 
 Law = Callable[..., Any]
 
@@ -75,16 +76,26 @@ class World:
         """Refuse parameters no world can have."""
         for part, values in self.parameters().items():
             for name, value in values._asdict().items():
-                for number in value if isinstance(value, tuple) else (value,):
-                    if not np.isfinite(number):
-                        raise ValueError(
-                            f"{part}.{name}={value} in world {self.name!r}: every parameter must "
-                            "be a finite number."
-                        )
+                default = type(values)._field_defaults[name]
+                if np.shape(value) != np.shape(default):
+                    wanted = f"{len(default)} numbers" if np.ndim(default) else "one number"
+                    raise ValueError(f"{part}.{name}={value!r}: wanted {wanted}.")
+                if not np.isfinite(value).all():
+                    raise ValueError(
+                        f"{part}.{name}={value} in world {self.name!r}: every parameter must be a "
+                        "finite number."
+                    )
         if not 0.0 < self.gamma_day <= 1.0:
             raise ValueError(f"gamma_day={self.gamma_day}: the discount of a day lies in (0, 1].")
-        if not self.horizon_days > 0.0:
+        if not 0.0 < self.horizon_days < math.inf:
             raise ValueError(f"horizon_days={self.horizon_days}: a study lasts more than 0 days.")
+        if not math.isfinite(self.day_value):
+            raise ValueError(f"day_value={self.day_value}: wanted a finite exchange rate.")
+        if self.youth_layout not in range(len(LAYOUTS)):
+            raise ValueError(
+                f"youth_layout={self.youth_layout}: there are {len(LAYOUTS)} layouts, "
+                f"0..{len(LAYOUTS) - 1}."
+            )
 
     def parameters(self) -> dict[str, Any]:
         """The parameter tuples by the name of their law."""
@@ -108,11 +119,14 @@ class World:
             if part not in known:
                 raise ValueError(f"{part!r} is no part of a world.{suggestion(part, known)}")
             old = getattr(self, part)
-            new[part] = changed(part, old, change) if isinstance(change, Mapping) else change
-            if type(new[part]) is not type(old) and not isinstance(new[part], float | int):
+            law = hasattr(old, "_asdict")
+            new[part] = changed(part, old, change) if law and isinstance(change, Mapping) else change
+            if law and not isinstance(new[part], type(old)):
                 raise ValueError(
                     f"{part}={change!r}: wanted a {type(old).__name__} or a dict of its parameters."
                 )
+            if not law and not isinstance(change, int | float):
+                raise ValueError(f"{part}={change!r}: wanted a number.")
         return dataclasses.replace(self, **new)
 
     def with_laws(self, name: str, **laws: Law) -> "World":
@@ -124,7 +138,12 @@ class World:
         Raises:
             ValueError: for a name that is no law.
         """
-        known = [n for n, f in vars(step).items() if hasattr(f, "py_func")]
+        here = "longplay.envs.laws."
+        known = [
+            name
+            for name, function in vars(step).items()
+            if getattr(function, "__module__", "").startswith(here)
+        ]
         for law in laws:
             if law not in known:
                 raise ValueError(f"{law!r} is no law of the step.{suggestion(law, known)}")
@@ -213,6 +232,9 @@ BENCH = World(
     satisfaction=Satisfaction(ads=0.010),
     leaving=Leaving(ad=0.35),
     population=Population(aversion_sd=0.7),
+    # What draws the eye tends to disappoint: clicks and value part ways.
+    catalogue=Catalogue(attraction_value=-0.3),
+    choice=Choice(attraction=0.8),
     youth_layout=13,  # (3, 7), the classic
 )
 

@@ -156,8 +156,9 @@ class Feed(Session):
 
     **Observation**: with "weights" Box (42,): ``spaces.USER_FEATURES`` and the mean and best of
     each scorer over the candidates. With "slate" and "item" a Dict of "user" (30,) and
-    "candidates" (100, 8), the columns being ``spaces.ITEM_FEATURES``. ``observe="oracle"``
-    appends the hidden features to the user's row.
+    "candidates" (800,), the flat table (100, 8) of ``spaces.ITEM_FEATURES``;
+    ``spaces.table_of`` gives it its shape back. ``observe="oracle"`` appends the hidden features
+    to the user's row.
 
     **Reward**: minutes played in the step [min]; short-sighted on purpose.
 

@@ -1,8 +1,9 @@
 """What a policy may see and do: the only place that decides it.
 
 Seeing: `observe` writes a row of USER_FEATURES, from seen fields of USER alone; with
-``observe="oracle"`` HIDDEN_FEATURES follow. Elapsed time since the study began is not shown:
-people enter at different ages, and `tenure` counts from the opening of the account.
+``observe="oracle"`` HIDDEN_FEATURES follow. Elapsed time since the study began is not shown, so
+that nobody can harvest before its end: people enter at different ages, and `tenure` counts from
+the opening of the account up to four weeks.
 
 Doing: a fetch needs a slate and an ad layout. Who fills the slate is the *ranker*: production
 (AdLoad), the policy's own choice among candidates (Feed "slate", "item"), or the policy's
@@ -43,6 +44,7 @@ SUMMARY_FEATURES = (
     *(f"mean_{name}" for name in SCORERS),
     *(f"best_{name}" for name in SCORERS),
 )
+NEW_DAYS = 28.0  # tenure and the survey's age count no further [day]: else they would tell the time
 BOUND = 10.0  # features are scaled to the order of 1 and cut here
 
 MASKS = np.array([sum(1 << p for p in layout) for layout in LAYOUTS], dtype=np.int64)
@@ -75,6 +77,11 @@ def layout_index(positions: tuple[int, ...]) -> int:
             "and 10; choose one of longplay.envs.spaces.LAYOUTS."
         )
     return LAYOUTS.index(wanted)
+
+
+def table_of(candidates: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """A flat "candidates" observation (..., m * f) as a table (..., m, f) of ITEM_FEATURES."""
+    return candidates.reshape(*candidates.shape[:-1], -1, len(ITEM_FEATURES))
 
 
 @law
@@ -208,7 +215,7 @@ def observe(u: Any, desk: Any, i: int, row: Any, oracle: int, w: Any) -> None:
     hour = int(u.clock + u.phase + 168_000_000.0) % 168
     for k in range(4):
         row[k] = times[hour, k]
-    row[4] = share_of((u.clock - u.birth) / 24.0, 30.0)
+    row[4] = share_of(min((u.clock - u.birth) / 24.0, NEW_DAYS), NEW_DAYS)
     row[5] = share_of(u.away, 24.0)
     row[6] = share_of(u.streak, 7.0)
     row[7] = u.active_rate
@@ -219,7 +226,7 @@ def observe(u: Any, desk: Any, i: int, row: Any, oracle: int, w: Any) -> None:
     row[12] = share_of(u.ad_rate, 10.0)
     row[13] = 10.0 * u.click_rate
     row[14] = u.survey
-    row[15] = share_of((u.clock - u.survey_day) / 24.0, 30.0)
+    row[15] = share_of(min((u.clock - u.survey_day) / 24.0, NEW_DAYS), NEW_DAYS)
     row[16] = share_of(float(u.fetch), 3.0)
     row[17] = share_of(u.clock - u.session_start, 0.5)
     row[18] = share_of(u.session_minutes, 30.0)

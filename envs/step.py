@@ -24,7 +24,7 @@ from longplay.envs.laws.habit import next_habit
 from longplay.envs.laws.intent import choose_intent, next_goal
 from longplay.envs.laws.leaving import hazard_leaving
 from longplay.envs.laws.returning import hours_away, log_return
-from longplay.envs.laws.satiation import faded, next_satiation
+from longplay.envs.laws.satiation import next_satiation, remaining
 from longplay.envs.laws.satisfaction import experience_of, felt, next_satisfaction
 from longplay.envs.laws.survey import answer, p_answer
 from longplay.envs.population import give_birth
@@ -33,6 +33,7 @@ from longplay.envs.state import PRODUCTION, TOPICS
 
 STAYS, GOES, GOES_WELL, GOES_BADLY = 0, 1, 2, 3
 EVER = 24.0 * 365.0 * 20.0  # [h] longer than any study
+LOG_HOURS = 100.0  # the platform's tally of topics fades with this time [h]
 
 
 @law
@@ -310,8 +311,8 @@ def open_session(u: Any, away: float, w: Any) -> None:
     u.session_value = 0.0
     u.session_weight = 0.0
     u.fatigue = rested(u.fatigue, away, w.fatigue)
-    kept = faded(1.0, away, w.satiation.half_life)
-    kept_logs = faded(1.0, away, 72.0)
+    kept = remaining(away, w.satiation)
+    kept_logs = math.exp(-away / LOG_HOURS)
     for k in range(TOPICS):
         u.satiation[k] *= kept
         u.topic_minutes[k] *= kept_logs

@@ -1,15 +1,18 @@
 """Ads: seen, clicked, paid for; remembered, and in time overlooked.
 
-    P(view) = seen                                                                            (1)
-    P(click | view) = click exp(U) relevance
-    revenue = price_view * view + price_click * click
-    A' = a / (weight) moving average of ads per hour, rate beta_A per day                      (2)
-    U' = U + beta_U (U* - U) per day of exposure, U* = -k (1 - quality) ads_per_hour           (3)
+    P(click | seen) = click exp(U)                                                           (1)
+    A' = a + (A - a) exp(-beta_A t)                                                          (2)
+    U' = U* + (U - U*) exp(-beta_U t),  U* = -k (1 - quality) a                              (3)
 
-beta = 0.012 per day (half-life about 60 days), the same for learning and un-learning, driven by
-ad quality: Hohnhold, O'Brien, Tang, KDD 2015 [S]. Load memory slows the return (returning.py);
-listening falls linearly in ads per hour, -2.1 % per extra ad per hour (Huang, Reiley, Riabov
-2018 [L, S]). U* and prices are free choices.
+A remembered ad load [ads/h], U log multiplier of the click propensity [1], a ads per hour of the
+session that ended [ads/h], t days since the session before it [day]. An ad that is reached is
+seen with probability `seen`; what is seen and what is clicked is paid for.
+
+A rate of 0.012 per day (half-life about 60 days), the same for learning and for un-learning, and
+driven by the quality of ads: Hohnhold, O'Brien, Tang, KDD 2015 [S]. The load memory slows the
+return (returning.py): listening falls linearly in ads per hour, by 2.1 % for an extra ad per
+hour (Huang, Reiley, Riabov 2018 [L; the number S]). The size of U* and the prices are free
+choices.
 """
 
 import math
@@ -21,15 +24,24 @@ from longplay.envs.compiled import law
 class Ads(NamedTuple):
     """Parameters."""
 
-    seen: float = 0.95  # probability that an ad reached is seen [1]; free choice
-    seconds: float = 25.0  # an ad takes this long [s]; free choice
-    click: float = 0.015  # click probability of a seen ad at U = 0 [1]; free choice
-    price_view: float = 0.010  # [money per view]; free choice
-    price_click: float = 0.20  # [money per click]; free choice
-    memory: float = 0.012  # beta_A, rate of the load memory [1/day]; Hohnhold et al. 2015 [S]
-    learning: float = 0.012  # beta_U, rate of ad blindness [1/day]; Hohnhold et al. 2015 [S]
-    quality: float = 0.5  # of the ads shown [0, 1]; free choice
-    blinding: float = 0.05  # k, blindness of ads of quality 0 per ad and hour [h]; free choice
+    # probability that an ad reached is seen [1]; free choice
+    seen: float = 0.95
+    # time an ad takes [s]; free choice
+    seconds: float = 25.0
+    # click probability of a seen ad at U = 0 [1]; free choice
+    click: float = 0.015
+    # paid for an ad seen [money]; free choice
+    price_view: float = 0.010
+    # paid for an ad clicked [money]; free choice
+    price_click: float = 0.20
+    # beta_A, rate of the load memory [1/day]; Hohnhold et al. 2015 [S]
+    memory: float = 0.012
+    # beta_U, rate of ad blindness [1/day]; Hohnhold et al. 2015 [S]
+    learning: float = 0.012
+    # quality of the ads shown [0, 1]; free choice
+    quality: float = 0.5
+    # k, blindness that ads of quality 0 lead to, per ad and hour [h]; free choice
+    blinding: float = 0.05
 
 
 @law

@@ -1,6 +1,6 @@
 """Attention: who looks at which position (cascade).
 
-    P(look at 1) = 1;  P(look at i+1 | looked at i) = on_passed[z]  if i was passed over       (1)
+    P(look at 1) = 1;  P(look at i+1 | looked at i) = on_passed[z]  if i was passed over     (1)
                                                     = on_played[z]  if i was played
 
 Cascade: best of four hypotheses for position bias at early ranks, Craswell, Zoeter, Taylor,
@@ -17,14 +17,21 @@ from longplay.envs.compiled import law
 
 
 class Attention(NamedTuple):
-    """Parameters, each for listen-now, background, explore, look-up."""
+    """Parameters; tuples are for listen-now, background, explore, look-up."""
 
-    on_passed: tuple[float, ...] = (0.94, 0.97, 0.96, 0.92)  # lambda_e [1]; calibrated to F12
-    on_played: tuple[float, ...] = (0.97, 0.995, 0.96, 0.90)  # lambda_c [1]; free choice
-    look: float = 4.5  # time to look at a title [s]; 60-90 s for 10-20 titles [S]
-    pause_chance: float = 0.0  # probability of a silence after a play [1]; fitted by scenario
-    pause_minutes: float = 10.0  # its mean, exponential [min]; fitted by scenario
-    pause_longest: float = 29.0  # a longer one would end the session [min]; 30-minute rule
+    # lambda_e, probability of looking on from what was passed over [1];
+    # fitted to 10-20 titles seen, Gomez-Uribe & Hunt 2015 [S]
+    on_passed: tuple[float, ...] = (0.94, 0.97, 0.96, 0.92)
+    # lambda_c, probability of looking on from what was played [1]; free choice
+    on_played: tuple[float, ...] = (0.97, 0.995, 0.96, 0.90)
+    # time to look at a title [s]; 60-90 s for 10-20 titles, Gomez-Uribe & Hunt 2015 [S]
+    look: float = 4.5
+    # probability of a silence after a play [1]; fitted by scenario
+    pause_chance: float = 0.0
+    # mean of the silence, exponential [min]; fitted by scenario
+    pause_minutes: float = 10.0
+    # longest silence: a longer one would end the session [min]; 30-minute rule of the data
+    pause_longest: float = 29.0
 
 
 @law

@@ -1,10 +1,12 @@
 """Choice: what is played of what was looked at.
 
-    P(play) = sigmoid(bias[z] + affinity w_f + attraction w_a + novelty (d_u + explore[z]) - w_x x_c)  (1)
+    P(play) = sigmoid(bias[z] + utility)                                                     (1)
+    utility = w_f affinity + w_a attraction + novelty (d_u + explore[z]) - w_x x_c           (2)
 
-Logistic attractiveness inside a cascade (science of M1); attraction is not value: an item may
-draw the eye and disappoint. Satiation x_c enters as in Leqi, Kilinc-Karzan, Lipton, Montgomery,
-NeurIPS 2021 [L for the model class]. All coefficients are free choices or fitted by the scenario.
+Logistic attractiveness inside a cascade (attention.py). Attraction is not value: an item may
+draw the eye and disappoint. d_u the user's appetite for novelty, x_c the satiation of the item's
+topic, which enters as in Leqi, Kilinc-Karzan, Lipton, Montgomery, NeurIPS 2021 [L for the model
+class]. All coefficients are free choices.
 """
 
 import math
@@ -16,11 +18,16 @@ from longplay.envs.compiled import law
 class Choice(NamedTuple):
     """Parameters; tuples are for listen-now, background, explore, look-up."""
 
-    bias: tuple[float, ...] = (0.8, 3.0, 0.0, -0.5)  # log-odds at zero utility [1]; free choice
-    affinity: float = 1.0  # w_f [1]; free choice
-    attraction: float = 0.5  # w_a [1]; free choice
-    satiation: float = 0.6  # w_x [1]; free choice
-    explore: tuple[float, ...] = (-0.2, 0.0, 0.8, -0.5)  # liking of novelty by intent [1]; free choice
+    # log-odds of a play at zero utility, by intent [1]; free choice
+    bias: tuple[float, ...] = (0.8, 3.0, 0.0, -0.5)
+    # w_f, pull of an item near the user's taste [1]; free choice
+    affinity: float = 1.0
+    # w_a, pull of what draws the eye [1]; free choice
+    attraction: float = 0.5
+    # w_x, push of a topic that bores [1]; free choice
+    satiation: float = 0.6
+    # added to the liking of novelty, by intent [1]; free choice
+    explore: tuple[float, ...] = (-0.2, 0.0, 0.8, -0.5)
 
 
 @law
@@ -39,7 +46,7 @@ def utility(
     intent: int,
     p: Choice,
 ) -> float:
-    """What draws the user to the item [log-odds]: the sum in (1) without the bias."""
+    """What draws the user to the item [log-odds], equation (2)."""
     return (
         p.affinity * affinity
         + p.attraction * attraction

@@ -1,7 +1,7 @@
 """Dwell: for how long what was started is played, and when that is a skip.
 
-    T ~ Weibull(k, scale),  scale = s0 exp(b match - skippiness - c[z]),  cut at the item's end  (1)
-    match = affinity + value/2 - satiation
+    T ~ Weibull(k, scale), cut at the item's end                                             (1)
+    scale = s0 exp(b match - skippiness - c[z]),  match = affinity + value/2 - satiation     (2)
 
 k < 1 is negative ageing: early screening, then settled (Liu, White, Dumais, SIGIR 2010 [L,
 sign]). k = 0.245 and s0 = 945 s fit the skip survival of Spotify listeners (Lamere 2014: 24.1 %
@@ -18,16 +18,21 @@ from longplay.envs.compiled import law
 class Dwell(NamedTuple):
     """Parameters; tuples are for listen-now, background, explore, look-up."""
 
-    weibull: float = 0.245  # k [1]; least squares on Lamere 2014 [D]
-    scale: float = 945.0  # s0 [s]; same fit [D]
-    match: float = 0.5  # b, log of scale per unit of match [1]; free choice
-    hurry: tuple[float, ...] = (0.0, -1.0, 0.8, 0.0)  # c, minus log of scale by intent [1]; free choice; background skips less (F14 [L, sign])
-    skip: float = 30.0  # played less than this is a skip [s]; the 30-second rule of the data
+    # k, shape [1]; least squares on Lamere 2014 [D]
+    weibull: float = 0.245
+    # s0, scale at match 0 [s]; same fit [D]
+    scale: float = 945.0
+    # b, log of scale per unit of match [1]; free choice
+    match: float = 0.5
+    # c, taken off the log of scale, by intent [1]; free choice
+    hurry: tuple[float, ...] = (0.0, -1.0, 0.8, 0.0)
+    # played for less than this is a skip [s]; 30-second rule of the data
+    skip: float = 30.0
 
 
 @law
 def match_of(affinity: float, value: float, satiation: float) -> float:
-    """How well the item meets the user once it plays [1]."""
+    """Equation (2): how well the item meets the user once it plays [1]."""
     return affinity + 0.5 * value - satiation
 
 

@@ -1,10 +1,10 @@
 """Fatigue: sessions tire, rest restores.
 
-    F' = F + per_minute * minutes + per_pass * passed + per_ad * ads * aversion      in a session  (1)
-    F' = F 2^(-gap / half_life)                                          between sessions     (2)
+    F' = F + per_minute minutes + per_pass passed + per_ad ads aversion      in a session    (1)
+    F' = F 2^(-gap / half_life)                                              between them    (2)
 
-After M3's F' = rho F + cost with cost = time + mismatch + repetition; here rho belongs to the
-rest between sessions. Free choices throughout; not validated against data.
+A stock to which time, mismatch and ads add, and which rest lets fade. Free choices throughout;
+not validated against data.
 """
 
 from typing import NamedTuple
@@ -16,10 +16,14 @@ from longplay.envs.laws.satiation import faded
 class Fatigue(NamedTuple):
     """Parameters."""
 
-    per_minute: float = 0.004  # added by a minute played [1/min]; free choice
-    per_pass: float = 0.01  # added by a title passed over or skipped: mismatch [1]; free choice
-    per_ad: float = 0.10  # added by an ad seen, times the user's aversion [1]; free choice
-    half_life: float = 3.0  # of fatigue at rest [h]; free choice
+    # added by a minute played [1/min]; free choice
+    per_minute: float = 0.004
+    # added by a title passed over or skipped: mismatch [1]; free choice
+    per_pass: float = 0.01
+    # added by an ad seen, times the user's aversion [1]; free choice
+    per_ad: float = 0.10
+    # half-life of fatigue at rest [h]; free choice
+    half_life: float = 3.0
 
 
 @law

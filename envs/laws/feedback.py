@@ -1,11 +1,12 @@
 """Feedback: like, save, share, and the wish not to see it again.
 
-    P(act) = sigmoid(bias_act + slope_act * delight),  delight = value + affinity/2 - satiation  (1)
+    P(act) = sigmoid(bias_act + slope delight),  delight = value + affinity/2 - satiation    (1)
+    P(hide) = sigmoid(bias_hide + slope (attraction - delight))                              (2)
 
-Acts of delight follow an item played to its end; a hide follows a skip, and grows with the
-gap between what attracted and what was found. Rates are of the order of short-video logs
-(likes 2 % of impressions, shares 0.1 %, hides 0.07 %: KuaiRand, Gao et al., CIKM 2022 [L]);
-slopes are free choices.
+Acts of delight follow an item played to its end, a share only a save; a hide follows a skip, and
+grows with the gap between what attracted and what was found. Rates are of the order of
+short-video logs (likes 2 % of impressions, shares 0.1 %, hides 0.07 %: KuaiRand, Gao et al.,
+CIKM 2022 [L]); the slope is a free choice.
 """
 
 from typing import NamedTuple
@@ -17,11 +18,16 @@ from longplay.envs.laws.choice import sigmoid
 class Feedback(NamedTuple):
     """Parameters of the four acts."""
 
-    like: float = -3.0  # log-odds of a like at zero delight [1]; order of KuaiRand
-    save: float = -4.0  # of a save [1]; free choice
-    share: float = -6.5  # of a share [1]; order of KuaiRand
-    hide: float = -5.5  # of a hide after a skip [1]; order of KuaiRand
-    slope: float = 1.0  # of all of them, per unit of delight or let-down [1]; free choice
+    # log-odds of a like at zero delight [1]; order of KuaiRand 2022 [L]
+    like: float = -3.0
+    # log-odds of a save at zero delight [1]; free choice
+    save: float = -4.0
+    # log-odds of a share at zero delight [1]; order of KuaiRand 2022 [L]
+    share: float = -6.5
+    # log-odds of a hide after a skip at zero let-down [1]; order of KuaiRand 2022 [L]
+    hide: float = -5.5
+    # log-odds of all four per unit of delight or let-down [1]; free choice
+    slope: float = 1.0
 
 
 @law
@@ -50,5 +56,5 @@ def p_share(delight: float, p: Feedback) -> float:
 
 @law
 def p_hide(delight: float, attraction: float, p: Feedback) -> float:
-    """Probability of a hide after a skip: the let-down is attraction less delight."""
+    """Probability of a hide after a skip, equation (2)."""
     return sigmoid(p.hide + p.slope * (attraction - delight))

@@ -1,12 +1,15 @@
 """Intent: what a session is for.
 
-    P(z) ~ share_z * exp(lean * [z = background]) * (1 + daytime_z * (1 - d(h, noon_z) / 6))   (1)
+    P(z) ~ share_z exp(lean [z = background]) (1 + daytime_z (1 - d(h, noon_z) / 6))         (1)
+    G* ~ exponential of mean goal_z                                                          (2)
 
-d is the distance of two hours on the clock, 0 to 12, so that the swing goes from +1 to -1. z is one of four intents and stays for the session; h hour of the day. Intent sets how a user
-looks, what counts as enough and what a pass-over means: "scrolling can indicate negative
-experience when the goal is to quickly listen to music now, but positive when the goal is to
-browse" (Mehrotra, Lalmas, Kenney, Lim-Meng, Hashemian, WWW 2019, doi 10.1145/3308558.3313613
-[L]). The four intents are a minimal set of theirs (list [M]); the form of (1) is our choice.
+z is one of four intents and stays for the session; h hour of the day, d the distance of two hours
+on the clock, 0 to 12, so that the swing goes from +1 to -1; G* what makes the session a good one.
+Intent sets how a user looks, what counts as enough and what a pass-over means: "scrolling can
+indicate negative experience when the goal is to quickly listen to music now, but positive when
+the goal is to browse" (Mehrotra, Lalmas, Kenney, Lim-Meng, Hashemian, WWW 2019, doi
+10.1145/3308558.3313613 [L]). The four intents are a minimal set of theirs (list [M]); the form of
+(1) and (2) is our choice.
 """
 
 import math
@@ -16,14 +19,21 @@ from longplay.envs.compiled import law
 
 
 class Intent(NamedTuple):
-    """Parameters, each for listen-now, background, explore, look-up."""
+    """Parameters; tuples are for listen-now, background, explore, look-up."""
 
-    share: tuple[float, ...] = (0.40, 0.30, 0.20, 0.10)  # relative frequency [1]; free choice
-    daytime: tuple[float, ...] = (0.1, 0.4, 0.2, 0.0)  # size of the daily swing [1]; free choice
-    noon: tuple[float, ...] = (18.0, 14.0, 21.0, 12.0)  # hour of the swing's top [h]; free choice
-    titles: tuple[float, ...] = (12.0, 20.0, 30.0, 8.0)  # passed over in a row before patience ends [titles]; F12: 10-20 titles, Gomez-Uribe & Hunt 2015 [S]
-    goal: tuple[float, ...] = (10.0, 25.0, 10.0, 2.0)  # mean of G*, good minutes wanted, in units of `goal_unit` [1]; free choice
-    goal_unit: float = 3.0  # minutes of well-liked play that add 1 to the goal [min]; free choice
+    # relative frequency [1]; free choice
+    share: tuple[float, ...] = (0.40, 0.30, 0.20, 0.10)
+    # size of the daily swing [1]; free choice
+    daytime: tuple[float, ...] = (0.1, 0.4, 0.2, 0.0)
+    # hour at which the swing is highest [h]; free choice
+    noon: tuple[float, ...] = (18.0, 14.0, 21.0, 12.0)
+    # passed over in a row before patience ends [titles];
+    # 10-20 titles, Gomez-Uribe & Hunt 2015 [S], split by intent a free choice
+    titles: tuple[float, ...] = (12.0, 20.0, 30.0, 8.0)
+    # mean of G*, in units of `goal_unit` of good play [1]; free choice
+    goal: tuple[float, ...] = (10.0, 25.0, 10.0, 2.0)
+    # well-liked play that adds 1 to the goal [min]; free choice
+    goal_unit: float = 3.0
 
 
 @law
@@ -56,5 +66,5 @@ def choose_intent(u: float, lean: float, hour: float, p: Intent) -> int:
 
 @law
 def next_goal(u: float, intent: int, p: Intent) -> float:
-    """G*, exponential with mean ``p.goal[intent]``, from ``u`` in (0, 1)."""
+    """Equation (2): G*, exponential, by inversion of ``u`` in (0, 1)."""
     return -p.goal[intent] * math.log(u)

@@ -1,14 +1,15 @@
 """Returning: when the user comes back.
 
-    h(t) = rate * (1 + t / pause)^(-slowing) * rhythm(hour) * week(day)
-           * exp(omega_u + b_H H + (1 - insulation H) (b_S (S - 1/2) - b_bad bad) - b_A A aversion)   (1)
+    h(t) = rate (1 + t / pause)^(-slowing) rhythm(hour) week(day) exp(pull)                  (1)
+    pull = omega_u + b_H H + (1 - insulation H) (b_S (S - 1/2) - b_bad bad) - b_A A aversion (2)
 
-t hours since the session ended, hazard per hour; Cox form after Kapoor, Sun, Srivastava, Ye, KDD 2014 [L]: a
-baseline that falls with absence, a daily and weekly season, frailty omega. Habit raises the
-return and dulls its sensitivity to satisfaction (cue-driven responding, Wood & Neal 2007 [M]).
-Sessions closer than `least` are one session by definition (30-minute rule of the data).
+t hours since the session ended, h hazard [1/h]. Cox form after Kapoor, Sun, Srivastava, Ye, KDD
+2014 [L]: a baseline that falls with absence, a daily and a weekly season, frailty omega. Habit H
+raises the return and dulls its sensitivity to satisfaction S (cue-driven responding, Wood & Neal
+2007 [M]); bad is 1 after a bad exit, A the remembered ad load. Sessions closer than `least` are
+one session by definition (30-minute rule of the data).
 Within an hour of the clock the hazard is constant, and its slowing is renewed when the absence
-has grown by a tenth; the draw inverts the hazard integrated that way.
+has grown by a tenth; the draw inverts the hazard integrated that way, from `least` on.
 Coefficients are free choices or fitted by the scenario.
 """
 
@@ -21,21 +22,33 @@ from longplay.envs.compiled import law
 class Returning(NamedTuple):
     """Parameters."""
 
-    rate: float = 0.35  # hazard just after a session [1/h]; fitted by scenario
-    pause: float = 1.5  # absence after which the hazard begins to slow [h]; fitted by scenario
-    slowing: float = 0.5  # exponent of the slowing [1]; fitted by scenario
-    habit: float = 1.0  # b_H [1]; fitted by scenario
-    insulation: float = 0.5  # habit's dulling of mood [1], 0..1; free choice
-    satisfaction: float = 1.0  # b_S [1]; free choice
-    bad_exit: float = 0.2  # b_bad [1]; free choice
-    ads: float = 0.04  # b_A per remembered ad per hour [h]; free choice
-    least: float = 0.5  # shortest gap [h]; 30-minute rule
+    # hazard just after a session [1/h]; fitted by scenario
+    rate: float = 0.35
+    # absence after which the hazard begins to slow [h]; fitted by scenario
+    pause: float = 1.5
+    # exponent of the slowing [1]; fitted by scenario
+    slowing: float = 0.5
+    # b_H, log hazard per unit of habit [1]; fitted by scenario
+    habit: float = 1.0
+    # how far full habit dulls the mood [0, 1]; free choice
+    insulation: float = 0.5
+    # b_S, log hazard per unit of satisfaction [1]; free choice
+    satisfaction: float = 1.0
+    # b_bad, taken off the log hazard after a bad exit [1]; free choice
+    bad_exit: float = 0.2
+    # b_A, taken off the log hazard per remembered ad per hour [h]; free choice
+    ads: float = 0.04
+    # shortest gap [h]; 30-minute rule of the data
+    least: float = 0.5
+    # daily rhythm from its hour 0, in the night's quiet, on [1]; fitted by scenario
     day: tuple[float, ...] = (
         0.05, 0.05, 0.08, 0.2, 0.4, 0.7, 0.9, 1.1, 1.2, 1.3, 1.3, 1.3,
         1.3, 1.4, 1.3, 1.2, 1.1, 1.1, 1.0, 0.9, 0.7, 0.4, 0.2, 0.1,
-    )  # rhythm, hour 0 is the middle of the night's quiet [1]; fitted by scenario  # fmt: skip
-    week: tuple[float, ...] = (1.0, 1.0, 1.0, 1.0, 1.0, 0.9, 0.9)  # Monday to Sunday [1]; fitted by scenario
-    night: float = 4.0  # the clock hour of rhythm hour 0 at chronotype 0 [h]; free choice
+    )  # fmt: skip
+    # weekly rhythm, Monday to Sunday [1]; fitted by scenario
+    week: tuple[float, ...] = (1.0, 1.0, 1.0, 1.0, 1.0, 0.9, 0.9)
+    # clock hour of the rhythm's hour 0 at chronotype 0 [h]; free choice
+    night: float = 4.0
 
 
 @law
@@ -48,13 +61,10 @@ def log_return(
     aversion: float,
     p: Returning,
 ) -> float:
-    """The exponent in (1): what the user's state adds to the log hazard."""
+    """Equation (2): what the user's state adds to the log hazard."""
     mood = p.satisfaction * (satisfaction - 0.5) - p.bad_exit * bad_exit
     return (
-        tempo
-        + p.habit * habit
-        + (1.0 - p.insulation * habit) * mood
-        - p.ads * ad_memory * aversion
+        tempo + p.habit * habit + (1.0 - p.insulation * habit) * mood - p.ads * ad_memory * aversion
     )
 
 
@@ -62,7 +72,7 @@ def log_return(
 def hours_away(
     u: float, log_return: float, hour_of_week: float, chronotype: float, limit: float, p: Returning
 ) -> float:
-    """Time away [h] by inversion of ``u`` in (0, 1); at most ``limit``.
+    """Equation (1): time away [h] by inversion of ``u`` in (0, 1); at most ``limit``.
 
     ``hour_of_week`` is the moment of leaving, Monday 00:00 = 0.
     """
@@ -71,7 +81,7 @@ def hours_away(
     at = hour_of_week + away
     step = 1.0 - (at - math.floor(at))  # to the next full hour
     clock = int(math.floor(at)) % 168
-    hour = int(math.floor(at - p.night - chronotype + 48.0)) % 24
+    hour = int(math.floor(math.floor(at) - p.night - chronotype + 48.0)) % 24
     slowed = 1.0
     fresh = 0.0  # absence at which `slowed` was last computed
     while away < limit:

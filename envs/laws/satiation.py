@@ -1,11 +1,12 @@
 """Satiation: each topic bores with exposure and rebounds with rest.
 
-    x_c' = x_c 2^(-dt / half_life) + gain e_c                                                 (1)
+    x' = x 2^(-dt / half_life) + gain e                                                      (1)
 
-The rebounding linear dynamics of Leqi, Kilinc-Karzan, Lipton, Montgomery, NeurIPS 2021 [L for
-the class, M for symbols], x' = gamma (x + e), in real time: gamma = 2^(-dt/half_life). Under
-one exposure every dt the state tends to gain / (1 - gamma). The half-life of a topic is not
-published; 15 days is known for notification copy (Yancey & Settles, KDD 2020 [S]).
+x satiation of a topic [1], e exposures to it. The rebounding linear dynamics of Leqi,
+Kilinc-Karzan, Lipton, Montgomery, NeurIPS 2021 [L for the class, M for symbols],
+x' = gamma (x + e), in real time: gamma = 2^(-dt / half_life). Under one exposure every dt the
+state just after it tends to gain / (1 - gamma). The half-life of a topic is not published; 15
+days is known for notification copy (Yancey & Settles, KDD 2020 [S]).
 """
 
 import math
@@ -17,8 +18,10 @@ from longplay.envs.compiled import law
 class Satiation(NamedTuple):
     """Parameters."""
 
-    half_life: float = 6.0  # of the boredom of a topic [h]; free choice
-    gain: float = 0.06  # added by one play of the topic [1]; free choice
+    # half-life of the boredom of a topic [h]; free choice
+    half_life: float = 6.0
+    # added by one play of the topic [1]; free choice
+    gain: float = 0.06
 
 
 @law
@@ -29,5 +32,11 @@ def faded(level: float, gap: float, half_life: float) -> float:
 
 @law
 def next_satiation(satiation: float, exposure: float, p: Satiation) -> float:
-    """Equation (1) without the rest, which `faded` gives between sessions."""
+    """Equation (1) without the rest between sessions, which is `faded`."""
     return satiation + p.gain * exposure
+
+
+@law
+def remaining(gap: float, p: Satiation) -> float:
+    """Share of a satiation that is left after ``gap`` hours of rest."""
+    return faded(1.0, gap, p.half_life)
