@@ -17,8 +17,21 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 
 from longplay.envs import spaces
+from longplay.envs.arguments import (
+    LIVES,
+    TASKS,
+    at_most,
+    autoreset,
+    check_first_user,
+    check_horizon,
+    check_users,
+    choose_interface,
+    choose_threads,
+    one_of,
+    positive,
+)
 from longplay.envs.population import open_shop
-from longplay.envs.scenarios import World, find_world, kernel_of, packed, suggestion
+from longplay.envs.scenarios import World, find_world, kernel_of, packed
 from longplay.envs.state import (
     CHOSEN,
     HIDDEN,
@@ -32,37 +45,9 @@ from longplay.envs.state import (
     WEIGHED,
 )
 
-TASKS = ("AdLoad", "Feed")
-ACTIONS = ("slate", "weights", "item")
 REWARDS = {"AdLoad": "revenue", "Feed": "minutes"}  # short-sighted on purpose: see rewards/
-LIVES = 32  # the j-th life of a lane is person lane + (j << LIVES)
+STATE = ("users", "outcomes", "slots", "rows", "desk", "seeds", "lives", "finished")
 Array = npt.NDArray[Any]
-
-
-def one_of(name: str, value: Any, known: Sequence[str]) -> str:
-    """``value`` if it is one of the known words, else a ValueError that lists them."""
-    if value not in known:
-        hint = suggestion(value, known) if isinstance(value, str) else f" There are: {known}."
-        raise ValueError(f"{name}={value!r} is not offered.{hint}")
-    return str(value)
-
-
-def positive(name: str, value: Any) -> int:
-    """``value`` as an int of at least 1, else an error that says what came."""
-    if isinstance(value, bool) or not isinstance(value, int | np.integer):
-        raise TypeError(f"{name}={value!r}: wanted a whole number.")
-    if value < 1:
-        raise ValueError(f"{name}={value}: wanted at least 1.")
-    return int(value)
-
-
-def autoreset(mode: "AutoresetMode | str") -> AutoresetMode:
-    """The mode, also by its name ("SAME_STEP") or value ("SameStep")."""
-    for known in AutoresetMode:
-        if mode in (known, known.name, known.value):
-            return known
-    names = ", ".join(known.name for known in AutoresetMode)
-    raise ValueError(f"autoreset_mode={mode!r} is not offered. There are: {names}.")
 
 
 class Cohort(VectorEnv[Any, Any, Any]):
@@ -137,8 +122,9 @@ class Cohort(VectorEnv[Any, Any, Any]):
         self.slate_size = SLATE
         self.candidates = 0
         if feed:
-            self.candidates = positive("candidates", candidates)
-            self.slate_size = 1 if self.interface == "item" else positive("slate_size", slate_size)
+            self.candidates = at_most("candidates", positive("candidates", candidates), 1000)
+            size = 1 if self.interface == "item" else slate_size
+            self.slate_size = at_most("slate_size", positive("slate_size", size), 50)
             if self.slate_size > self.candidates:
                 raise ValueError(
                     f"slate_size={self.slate_size} is larger than candidates={self.candidates}: "
@@ -166,11 +152,12 @@ class Cohort(VectorEnv[Any, Any, Any]):
         """Allocate everything the loops need, once."""
         n = self.num_envs
         self.shop = open_shop(self.world.catalogue)
-        widest = int(np.diff(self.shop.starts).min())
-        if max(self.slate_size, self.candidates) >= widest:
+        smallest = int(np.diff(self.shop.starts).min())
+        longest = max(self.slate_size, self.candidates)
+        if longest >= smallest:
             raise ValueError(
-                f"candidates={self.candidates}: a topic of this catalogue has {widest} items; "
-                "offer fewer candidates or enlarge catalogue.items."
+                f"lists of {longest} items from a catalogue whose smallest topic has {smallest}: "
+                "lower candidates or raise catalogue.items."
             )
         self._kernel = kernel_of(self.world.laws)
         self._params = packed(self.world)
@@ -252,6 +239,10 @@ class Cohort(VectorEnv[Any, Any, Any]):
         mask = np.asarray(options.get("reset_mask", np.ones(self.num_envs, bool)))
         if mask.shape != (self.num_envs,) or mask.dtype != np.bool_:
             raise ValueError(f"reset_mask must be bool of shape ({self.num_envs},).")
+        if (self._lives[~mask] < 0).any():
+            raise gym.error.ResetNeeded(
+                "reset_mask leaves out users who were never reset: reset all of them first."
+            )
         self._set_seeds(seed, mask)
         self._lives[mask] += 1
         numbers = self.first_user + np.arange(self.num_envs) + (self._lives << LIVES)
@@ -271,8 +262,7 @@ class Cohort(VectorEnv[Any, Any, Any]):
         seeds = np.asarray(seed if not np.isscalar(seed) else [seed] * self.num_envs, dtype=object)
         if seeds.shape != (self.num_envs,):
             raise ValueError(
-                f"seed has {len(seeds)} entries for {self.num_envs} lanes: give one number, or one "
-                "a lane."
+                f"seed={seed!r} for {self.num_envs} lanes: give one whole number, or one a lane."
             )
         for lane in np.flatnonzero(mask):
             number = seeds[lane]
@@ -340,7 +330,10 @@ class Cohort(VectorEnv[Any, Any, Any]):
     def _decode(self, actions: Any) -> None:
         """Write the actions to the desk, refusing what lies outside the space."""
         wanted = self.action_space.shape
-        acts = np.asarray(actions)
+        try:
+            acts = np.asarray(actions)
+        except ValueError as error:
+            raise ValueError(f"actions={actions!r}: wanted an array of shape {wanted}.") from error
         if acts.shape != wanted:
             raise ValueError(
                 f"actions have shape {acts.shape}, wanted {wanted}: one row a user "
@@ -358,9 +351,10 @@ class Cohort(VectorEnv[Any, Any, Any]):
         desk = self._desk
         wrong = spaces.decode_slate(choices, desk.candidates, desk.slates, desk.duplicates)
         if wrong >= 0:
+            choice = choices[wrong].tolist()
             raise ValueError(
-                f"slate={choices[wrong].tolist()} for user {wrong}: there are {self.candidates} "
-                f"candidates, 0..{self.candidates - 1}."
+                f"{self.interface}={choice if len(choice) > 1 else choice[0]} for user {wrong}; "
+                f"there are {self.candidates} candidates, 0..{self.candidates - 1}."
             )
 
     def _decode_layouts(self, acts: Array) -> None:
@@ -374,6 +368,8 @@ class Cohort(VectorEnv[Any, Any, Any]):
         self._desk.layouts[:] = acts
 
     def _decode_weights(self, acts: Array) -> None:
+        if acts.dtype.kind not in "fiu":
+            raise ValueError(f"weights have dtype {acts.dtype}: wanted real numbers.")
         if not np.isfinite(acts).all():
             wrong = int(np.flatnonzero(~np.isfinite(acts).all(axis=1))[0])
             raise ValueError(f"weights={acts[wrong]} for user {wrong}: wanted finite numbers.")
@@ -399,10 +395,7 @@ class Cohort(VectorEnv[Any, Any, Any]):
             return
         cuts = [n * t // self._threads for t in range(self._threads + 1)]
         pool = self._executor()
-        work = [
-            pool.submit(loop, self.users, lo, hi, *rest)
-            for lo, hi in pairwise(cuts[1:])
-        ]
+        work = [pool.submit(loop, self.users, lo, hi, *rest) for lo, hi in pairwise(cuts[1:])]
         loop(self.users, 0, cuts[1], *rest)
         for one in work:
             one.result()
@@ -462,8 +455,10 @@ class Cohort(VectorEnv[Any, Any, Any]):
         """Go on from a `state` of a cohort of the same make.
 
         Raises:
-            ValueError: if the state belongs to another number of users or interface.
+            ValueError: if it is no such state, or one of another number of users or interface.
         """
+        if not isinstance(state, dict) or set(state) != set(STATE):
+            raise ValueError("restore() takes what state() gave: a dict of arrays.")
         pairs: list[tuple[Array, Array]] = [
             (self.users, state["users"]),
             (self.outcomes, state["outcomes"]),
@@ -518,60 +513,6 @@ class Cohort(VectorEnv[Any, Any, Any]):
         """Make the cohort again and go on where it was."""
         Cohort.__init__(self, **pickled["settings"])
         self.restore(pickled["state"])
-
-
-def choose_interface(task: str, action: str | None, decision: str) -> str | None:
-    """Feed's action interface; None for AdLoad."""
-    if task == "AdLoad":
-        if action is not None:
-            raise ValueError(f"action={action!r}: AdLoad's action is a layout; leave it out.")
-        return None
-    interface = one_of("action", "weights" if action is None else action, ACTIONS)
-    if decision == "session" and interface != "weights":
-        raise ValueError(
-            f"action={interface!r} with decision='session': candidates change with every fetch, so "
-            "only 'weights' can hold for a session."
-        )
-    return interface
-
-
-def check_horizon(days: Any, world: World) -> float:
-    """The horizon in days, the world's unless given."""
-    if days is None:
-        return world.horizon_days
-    if isinstance(days, bool) or not isinstance(days, int | float | np.number):
-        raise TypeError(f"horizon_days={days!r}: wanted a number of days.")
-    if not 0.0 < float(days) < 10_000.0:
-        raise ValueError(f"horizon_days={days}: wanted more than 0 and less than 10000 days.")
-    return float(days)
-
-
-def check_first_user(number: Any) -> int:
-    """The number of the first person, 0 .. 2^32 - 1."""
-    if isinstance(number, bool) or not isinstance(number, int | np.integer):
-        raise TypeError(f"first_user={number!r}: wanted a whole number.")
-    if not 0 <= number < 1 << LIVES:
-        raise ValueError(f"first_user={number}: wanted 0 .. 2^{LIVES} - 1.")
-    return int(number)
-
-
-def check_users(users: Any, lanes: int) -> Array:
-    """The numbers of the people to meet, one a lane."""
-    numbers = np.asarray(users)
-    if numbers.shape != (lanes,) or numbers.dtype.kind not in "iu":
-        raise ValueError(f"options['users'] must be {lanes} whole numbers, one a lane.")
-    if (numbers < 0).any() or (numbers >= 1 << 48).any():
-        raise ValueError("options['users'] must lie in 0 .. 2^48 - 1.")
-    return numbers.astype(np.int64)
-
-
-def choose_threads(threads: int | None, users: int) -> int:
-    """Slices to live through side by side: as asked, else one per 512 users and free core."""
-    if threads is not None:
-        return min(positive("threads", threads), users)
-    free = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    allowed = int(os.environ.get("NUMBA_NUM_THREADS", free))
-    return max(1, min(free, allowed, users // 512))
 
 
 def adload(num_envs: int = 1, **settings: Any) -> Cohort:

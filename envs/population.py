@@ -41,7 +41,7 @@ class Population(NamedTuple):
     chronotype_sd: float = 1.5
     # of alpha [1/day]; Lally 2010, 66 days to 95 % [D]
     habit_median: float = 0.044
-    # of log alpha: 5-95 % is 18 to 254 days [D]
+    # spread of log alpha [1]; 5-95 % is about Lally's 18 to 254 days [D]
     habit_spread: float = 0.774
     # mean habit at birth, exponential, at most 1 [1]; fitted by scenario
     habit_start: float = 0.3
@@ -60,7 +60,7 @@ class Population(NamedTuple):
 class Catalogue(NamedTuple):
     """What there is to play."""
 
-    # [items]
+    # how many items there are [items]; size of a mid-sized catalogue, free choice
     items: float = 100_000.0
     # of an item's vector around its topic's [1]; free choice
     spread: float = 0.35
@@ -70,9 +70,9 @@ class Catalogue(NamedTuple):
     estimate: float = 0.7
     # median duration [min]; free choice (a song)
     minutes: float = 3.6
-    # of its logarithm [1]; free choice
+    # spread of the logarithm of the duration [1]; free choice
     minutes_spread: float = 0.30
-    # of the catalogue's draws
+    # seed of the catalogue's draws [1]; free choice
     seed: float = 20.0
 
 

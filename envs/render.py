@@ -299,6 +299,7 @@ FONT = """
 fc24242418 18242418fc 7c08040408 4854545420 043f444020 3c4040207c 1c2040201c 3c4030403c
 4428102844 1ca0a0a07c 4464544c44 0008364100 0000770000 0041360800 1008081008
 """
+KEY = "draw: how it pulls the eye   value: how good it proves (hidden)   mark: the average"
 COLUMNS = np.frombuffer(bytes.fromhex(FONT), np.uint8).reshape(-1, 5)  # (95, 5)
 ICONS = {  # columns, as in the font, but seven
     "liked": "0e1f3e7c3e1f0e",  # a heart
@@ -322,7 +323,7 @@ def as_picture(scene: Scene) -> Pixels:
     lines = [line for text in (scene.when, *scene.summary) for line in textwrap.wrap(text, 82)]
     top = 64 + 22 * len(lines) + 20
     rows = max(ROW * len(scene.cards), 44 * len(scene.moods))
-    picture = np.empty((top + 30 + rows + MARGIN, WIDTH, 3), np.uint8)
+    picture = np.empty((top + 30 + rows + 2 * MARGIN, WIDTH, 3), np.uint8)
     picture[:] = PAPER
     write(picture, MARGIN, MARGIN, scene.who, INK, 4)
     for k, line in enumerate(lines):
@@ -337,6 +338,8 @@ def as_picture(scene: Scene) -> Pixels:
     ):
         if scene.cards:
             write(picture, x + at, top, name, GREY)
+    if scene.cards:
+        write(picture, x, len(picture) - 34, KEY, GREY)
     for position, card in enumerate(scene.cards):
         paint_card(picture, top + 30 + ROW * position, position + 1, card)
     left = WIDTH - MARGIN - SIDE

@@ -8,7 +8,9 @@ import numpy.typing as npt
 from gymnasium.vector import AutoresetMode
 
 from longplay.envs.cohort import Cohort
-from longplay.envs.state import HIDDEN
+from longplay.envs.state import HIDDEN, USER
+
+VECTORS = tuple(name for name in HIDDEN if USER[name].shape)  # hidden fields with an entry a topic
 
 
 class Session(gym.Env[Any, Any]):
@@ -84,10 +86,14 @@ class Session(gym.Env[Any, Any]):
 
     def _info(self) -> dict[str, Any]:
         outcome = self.cohort.outcomes[0]
+        fields = self.cohort.users[list(HIDDEN)][0].item()
+        hidden = dict(zip(HIDDEN, fields, strict=True))
+        for name in VECTORS:  # the others are plain numbers
+            hidden[name] = hidden[name].copy()
         return {
             "gap_h": float(outcome["gap"]),
             "discount": float(outcome["discount"]),
-            "hidden": dict(zip(HIDDEN, self.cohort.users[list(HIDDEN)][0].item(), strict=True)),
+            "hidden": hidden,
         }
 
     def render(self) -> Any:
@@ -122,7 +128,7 @@ class AdLoad(Session):
     ``longplay.rewards``.
 
     **Ends**: terminated when the user churns; truncated when the next visit would fall beyond
-    the horizon (``horizon_days``, 70 days by default).
+    the horizon (``horizon_days``, 77 days by default).
 
     **Info**: ``gap_h``, hours from this decision to the next; ``discount``, gamma_day ** (gap_h /
     24); ``hidden``, the hidden fields of the user, for diagnostics.

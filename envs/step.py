@@ -32,7 +32,7 @@ from longplay.envs.spaces import ad_mask, dot, observe, serve
 from longplay.envs.state import PRODUCTION, TOPICS
 
 STAYS, GOES, GOES_WELL, GOES_BADLY = 0, 1, 2, 3
-EVER = 24.0 * 365.0 * 20.0  # [h] longer than any study
+YOUTH = -math.inf  # the horizon of those who grow up: see stay_away
 LOG_HOURS = 100.0  # the platform's tally of topics fades with this time [h]
 
 
@@ -265,13 +265,18 @@ def close_session(u: Any, exit_: int, out: Any, w: Any) -> None:
 
 @law
 def stay_away(u: Any, out: Any, horizon: float, mortal: bool, w: Any) -> None:
-    """7 Absence: the hour of the next visit, or never again."""
+    """7 Absence: the hour of the next visit, or never again.
+
+    Nobody stays away for more than eight days beyond the horizon, so that a return within a week
+    is known of all. Youth has no horizon ahead and its people are not mortal: there eight days is
+    the longest absence, and whoever enters a study was seen in the week before.
+    """
     w0, w1, _, _ = draws.words(u.seed, u.luck, u.user, u.session, 0, draws.ABSENCE, 0)
     pull = log_return(
         u.tempo, u.habit, u.satisfaction, u.bad_exit, u.ad_memory, u.ad_aversion, w.returning
     )
     week_hour = (u.clock + u.phase) % 168.0
-    limit = max(horizon - u.clock, 0.0) + 192.0  # a week past the horizon, so that D7 is known
+    limit = max(horizon - u.clock, 0.0) + 192.0
     away = hours_away(draws.unit(w0), pull, week_hour, u.chronotype, limit, w.returning)
     gone = p_gone(
         u.churn_propensity,
@@ -289,7 +294,7 @@ def stay_away(u: Any, out: Any, horizon: float, mortal: bool, w: Any) -> None:
         return
     out.away = away
     open_session(u, away, w)
-    if u.clock >= horizon:
+    if mortal and u.clock >= horizon:
         u.over = 1
 
 
@@ -461,10 +466,10 @@ def admit(
         u = users[i]
         blank(outs[i], u)
         give_birth(u, u.user, u.seed, w)
-        stay_away(u, outs[i], EVER, False, w)
+        stay_away(u, outs[i], YOUTH, False, w)
         while u.clock < 0.0 or u.fetch > 0:
             serve(u, desk, i, PRODUCTION, shop, w)
-            live_on(u, desk.slates[i], mask, slots[i], outs[i], shop, EVER, False, w)
+            live_on(u, desk.slates[i], mask, slots[i], outs[i], shop, YOUTH, False, w)
         blank(outs[i], u)
         serve(u, desk, i, s.ranker, shop, w)
         observe(u, desk, i, rows[i], s.oracle, w)
