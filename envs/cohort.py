@@ -82,7 +82,10 @@ class Cohort(VectorEnv[Any, Any, Any]):
 
     ``info`` holds ``gap_h`` (hours from this decision to the next; inf after churn), ``discount``
     (``gamma_day ** (gap_h / 24)``; 0 after churn) and ``hidden``, a dict of views of the live
-    hidden records. With SAME_STEP, ``final_obs`` and its mask ``_final_obs``.
+    hidden records. With SAME_STEP, ``final_obs`` (observations of all lanes before the next lives
+    began, batched as the observations are) and its mask ``_final_obs``; gap and discount are of the
+    life that acted. Gymnasium's vector wrappers NormalizeObservation and RecordEpisodeStatistics
+    are made for NEXT_STEP.
     """
 
     metadata = {"render_modes": ["ansi", "rgb_array"], "render_fps": 2}
@@ -454,6 +457,8 @@ class Cohort(VectorEnv[Any, Any, Any]):
     def restore(self, state: dict[str, Any]) -> None:
         """Go on from a `state` of a cohort of the same make.
 
+        A state of another scenario fits too, if the shapes do: the people go on under other laws.
+
         Raises:
             ValueError: if it is no such state, or one of another number of users or interface.
         """
@@ -507,12 +512,14 @@ class Cohort(VectorEnv[Any, Any, Any]):
 
     def __getstate__(self) -> dict[str, Any]:
         """What a pickle keeps: how the cohort was made, and where it is."""
-        return {"settings": self._settings | {"num_envs": self.num_envs}, "state": self.state()}
+        settings = self._settings | {"num_envs": self.num_envs}
+        return {"settings": settings, "state": self.state(), "spec": self.spec}
 
     def __setstate__(self, pickled: dict[str, Any]) -> None:
         """Make the cohort again and go on where it was."""
         Cohort.__init__(self, **pickled["settings"])
         self.restore(pickled["state"])
+        self.spec = pickled["spec"]
 
 
 def adload(num_envs: int = 1, **settings: Any) -> Cohort:

@@ -299,7 +299,7 @@ FONT = """
 fc24242418 18242418fc 7c08040408 4854545420 043f444020 3c4040207c 1c2040201c 3c4030403c
 4428102844 1ca0a0a07c 4464544c44 0008364100 0000770000 0041360800 1008081008
 """
-KEY = "draw: how it pulls the eye   value: how good it proves (hidden)   mark: the average"
+KEY = "draw: how it pulls the eye; value: how good it proves (no policy sees it)"
 COLUMNS = np.frombuffer(bytes.fromhex(FONT), np.uint8).reshape(-1, 5)  # (95, 5)
 ICONS = {  # columns, as in the font, but seven
     "liked": "0e1f3e7c3e1f0e",  # a heart

@@ -17,7 +17,8 @@ import numpy.typing as npt
 
 from longplay.envs import draws
 from longplay.envs.compiled import compiled, law
-from longplay.envs.state import INTENTS, LAYOUTS, PRODUCTION, SHELF, TOPICS, WEIGHED, Desk
+from longplay.envs.state import INTENTS, PRODUCTION, SHELF, TOPICS, WEIGHED, Desk
+from longplay.envs.state import LAYOUTS as LAYOUTS
 
 USER_FEATURES = (
     "hour_sin", "hour_cos", "week_sin", "week_cos",
