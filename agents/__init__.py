@@ -1,0 +1,1 @@
+"""Policies: fixed rules, bandits, reinforcement learning and privileged references."""

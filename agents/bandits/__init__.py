@@ -1,0 +1,1 @@
+"""Bandits: policies that learn from the immediate reward of one decision."""

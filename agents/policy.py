@@ -1,0 +1,242 @@
+"""What a policy is: it acts on a whole cohort at once and says how likely each act was.
+
+    act(obs, rng) -> Act       what to do now, for every user of the cohort
+    update(batch)              learn from what one step led to
+    bind(cohort)               called before acting on a cohort
+    save(folder), load(folder) one folder: policy.json, and arrays.npz if there are arrays
+
+`BasePolicy` gives all but `act`. Nothing is pickled, so loading a folder runs no code of its own.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, Self, runtime_checkable
+
+import numpy as np
+import numpy.typing as npt
+
+if TYPE_CHECKING:
+    from longplay.envs.cohort import Cohort
+
+FORMAT = 1  # of the folder; a change that old folders do not survive adds one
+HEADER = "policy.json"
+ARRAYS = "arrays.npz"
+
+Obs = Any  # float32 (n, D), or {"user": (n, D), "candidates": (n, M * F)}; see spaces.table_of
+Progress = Callable[[int], None]  # (decisions made so far)
+Log = Callable[[str, float, int], None]  # (name, value, decisions made so far)
+
+
+def users_in(obs: Obs) -> int:
+    """How many users an observation shows."""
+    return len(obs["user"] if isinstance(obs, Mapping) else obs)
+
+
+class MakeCohort(Protocol):
+    """Makes a cohort of `num_envs` users of the study's world and task."""
+
+    def __call__(self, num_envs: int, **overrides: Any) -> Cohort:
+        """Make it; `overrides` are keyword arguments of Cohort."""
+
+
+class Act(NamedTuple):
+    """What a policy does to n users, and how likely it was to do just that."""
+
+    action: npt.NDArray[Any]  # (n,) or (n, K), as the cohort's action space
+    propensity: npt.NDArray[np.float64]  # (n,) of the whole action; nan: no closed form
+
+
+class Batch(NamedTuple):
+    """One step of a cohort of n users, as a policy learns from it."""
+
+    obs: Obs
+    action: npt.NDArray[Any]
+    propensity: npt.NDArray[np.float64]  # (n,)
+    reward: npt.NDArray[np.float64]  # (n,)
+    next_obs: Obs  # where the life went on or ended; never a newborn's
+    terminated: npt.NDArray[np.bool_]  # (n,) churned
+    truncated: npt.NDArray[np.bool_]  # (n,) past the horizon
+    discount: npt.NDArray[np.float64]  # (n,) gamma_day ** (gap / 24); 0 for ever
+    outcomes: npt.NDArray[np.void]  # OUTCOME[n]; fetches == 0 marks a blank row
+    slots: npt.NDArray[np.void]  # SLOT[n, 10] of the last fetch
+
+
+@runtime_checkable
+class Policy(Protocol):
+    """What the experiments ask of a policy."""
+
+    name: str
+
+    def act(self, obs: Obs, rng: np.random.Generator) -> Act:
+        """Choose for every user."""
+
+    def update(self, batch: Batch) -> None:
+        """Learn from one step."""
+
+    def bind(self, cohort: Cohort) -> None:
+        """Meet the cohort to be served next."""
+
+    def save(self, path: Path) -> None:
+        """Write everything needed to act again into a new or empty folder."""
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """Read what `save` wrote."""
+
+
+class BasePolicy:
+    """A policy that learns nothing and remembers only its settings.
+
+    A subclass gives `act`; one with settings gives `config` (JSON values, passed back to its
+    constructor by `load`); one that learns gives `update`, `arrays` and `set_arrays`.
+    """
+
+    name: str = ""
+    learns: bool = False  # whether `train` plays at all
+    explore: bool = True  # False: act greedily; `train` leaves learners so
+
+    def act(self, obs: Obs, rng: np.random.Generator) -> Act:
+        """Choose for every user."""
+        raise NotImplementedError(f"{type(self).__name__} does not say how to act")
+
+    def update(self, batch: Batch) -> None:
+        """Learn nothing."""
+
+    def bind(self, cohort: Cohort) -> None:
+        """Need nothing of the cohort."""
+
+    def config(self) -> dict[str, Any]:
+        """Keyword arguments of the constructor, as JSON values."""
+        return {}
+
+    def arrays(self) -> dict[str, npt.NDArray[Any]]:
+        """What was learnt."""
+        return {}
+
+    def set_arrays(self, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
+        """Take back what `arrays` gave."""
+
+    def save(self, path: Path) -> None:
+        """Write policy.json and, if anything was learnt, arrays.npz."""
+        folder = Path(path)
+        write_header(folder, self, self.config())
+        arrays = self.arrays()
+        if arrays:
+            np.savez(folder / ARRAYS, **arrays)  # type: ignore[arg-type]
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """Read a folder that this class wrote."""
+        folder = Path(path)
+        header = read_header(folder, cls)
+        policy = cls(**header["config"])
+        policy.name = header["name"]
+        policy.explore = header["explore"]
+        if (folder / ARRAYS).exists():
+            with np.load(folder / ARRAYS, allow_pickle=False) as arrays:
+                policy.set_arrays(dict(arrays))
+        return policy
+
+    @classmethod
+    def build(cls, cohort: Cohort, **settings: Any) -> Self:
+        """An untrained policy that fits the action and observation space of `cohort`."""
+        return cls(**settings)
+
+    @classmethod
+    def train(
+        cls,
+        make_cohort: MakeCohort,
+        *,
+        seed: int,
+        budget_steps: int,
+        progress: Progress | None = None,
+        log: Log | None = None,
+        **settings: Any,
+    ) -> Self:
+        """Learn online, on the task's own immediate reward, for `budget_steps` decisions.
+
+        A policy that does not learn is only built. What comes back has `explore = False`.
+        """
+        cohort = make_cohort(LANES if cls.learns else 1)
+        policy = cls.build(cohort, **settings)
+        policy.bind(cohort)
+        if not cls.learns:
+            return policy
+        rounds = max(1, -(-budget_steps // cohort.num_envs))
+        earned = 0.0
+        for i, batch in enumerate(online(cohort, policy, seed=seed, rounds=rounds), start=1):
+            policy.update(batch)
+            earned += float(batch.reward.mean())
+            if progress is not None:
+                progress(i * cohort.num_envs)
+            if log is not None and (i % LOG_EVERY == 0 or i == rounds):
+                log("train/reward", earned / ((i - 1) % LOG_EVERY + 1), i * cohort.num_envs)
+                earned = 0.0
+        policy.explore = False
+        return policy
+
+
+LANES = 256  # users served at a time while learning online
+LOG_EVERY = 20  # rounds
+
+
+def online(cohort: Cohort, policy: Policy, *, seed: int, rounds: int) -> Iterator[Batch]:
+    """Serve a cohort and yield each round as a Batch, the arrays of which are its own."""
+    rng = np.random.default_rng([seed, 0])
+    obs, _ = cohort.reset(seed=seed)
+    for _ in range(rounds):
+        act = policy.act(obs, rng)
+        next_obs, reward, terminated, truncated, info = cohort.step(act.action)
+        yield Batch(
+            obs=obs,
+            action=act.action,
+            propensity=act.propensity,
+            reward=np.asarray(reward, np.float64),
+            next_obs=info.get("final_obs", next_obs),
+            terminated=terminated,
+            truncated=truncated,
+            discount=info["discount"],
+            outcomes=cohort.outcomes.copy(),
+            slots=cohort.slots.copy(),
+        )
+        obs = next_obs
+
+
+def write_header(folder: Path, policy: Any, config: Mapping[str, Any]) -> None:
+    """Write policy.json into `folder`, which is made if need be and must hold no policy yet."""
+    if (folder / HEADER).exists():
+        raise FileExistsError(f"{folder} already holds a policy; save into another folder")
+    folder.mkdir(parents=True, exist_ok=True)
+    header = {
+        "format": FORMAT,
+        "policy": type(policy).__name__,
+        "name": policy.name,
+        "explore": bool(getattr(policy, "explore", True)),
+        "config": dict(config),
+    }
+    (folder / HEADER).write_text(json.dumps(header, indent=2) + "\n", encoding="utf-8")
+
+
+def read_header(folder: Path, cls: type | None = None) -> dict[str, Any]:
+    """Read policy.json; ValueError if it is damaged, too new, or of another class than `cls`."""
+    file = Path(folder) / HEADER
+    if not file.is_file():
+        raise FileNotFoundError(f"{folder} holds no {HEADER}; give a folder that save() wrote")
+    try:
+        header = json.loads(file.read_text(encoding="utf-8"))
+        written, kind = header["format"], header["policy"]
+        header["name"], header["config"], header["explore"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError(
+            f"{file} is not a policy's header ({error}); save the policy anew"
+        ) from error
+    if written != FORMAT:
+        raise ValueError(
+            f"{file} has format {written}; this version reads format {FORMAT}: train it anew"
+        )
+    if cls is not None and kind != cls.__name__:
+        raise ValueError(f"{folder} holds a {kind}, not a {cls.__name__}; use {kind}.load")
+    return dict(header)

@@ -1,0 +1,185 @@
+"""Privileged references on Feed: slates by what each candidate would do to the user.
+
+For every candidate the laws give, from hidden taste, boredom, intent and the item's true value,
+
+    minutes   P(play) E[minutes | play]                                                       (1)
+    worth     P(play) (P(kept) experience + P(skip) skipped) + P(pass) glance passed          (2)
+    kept      P(play) P(kept),  kept: not skipped                                             (3)
+
+and a slate is the K candidates of the highest weighted sum, best first. Each item is judged by
+itself: what one item of a slate does to the next is left out, so these are very good slates, not
+the best.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from longplay.agents import rollouts
+from longplay.agents.policy import Act, BasePolicy, Log, MakeCohort, Obs, Progress
+from longplay.agents.privileged import JUDGES, Privileged, milestones
+from longplay.agents.registry import agent
+from longplay.envs.cohort import Cohort
+from longplay.envs.compiled import compiled, recompiled
+from longplay.envs.laws.choice import p_play, utility
+from longplay.envs.laws.dwell import dwell_seconds, match_of
+from longplay.envs.laws.satisfaction import experience_of
+from longplay.envs.scenarios import Law, packed
+from longplay.envs.spaces import dot
+from longplay.envs.state import Desk
+
+Floats = npt.NDArray[np.float64]
+
+SIGNALS = ("minutes", "worth", "kept")
+POINTS = 8  # of the dwell time's distribution, for its mean
+ASKS: Mapping[str, Mapping[str, Any]] = {"Feed": {"action": "slate", "decision": "fetch"}}
+
+
+@compiled
+def _foresee(users: Any, rows: Any, offered: Any, items: Any, world: Any, out: Any) -> None:
+    """Equations (1) to (3) for the candidates offered (n, m) to users[rows], into out (n, m, 3)."""
+    w = world[0]
+    for r in range(len(rows)):
+        u = users[rows[r]]
+        z = u.intent
+        for j in range(offered.shape[1]):
+            item = items[offered[r, j]]
+            affinity = dot(u.taste, item.vector)
+            bored = float(u.satiation[item.topic])
+            draw = utility(affinity, item.attraction, item.novelty, bored, u.appetite, z, w.choice)
+            play = p_play(draw, z, w.choice)
+            match = match_of(affinity, item.value, bored)
+            length = item.minutes * 60.0
+            minutes, kept, felt = 0.0, 0.0, 0.0
+            for q in range(POINTS):
+                seconds = dwell_seconds((q + 0.5) / POINTS, match, u.skippiness, length, z, w.dwell)
+                minutes += seconds / 60.0
+                if seconds >= w.dwell.skip:
+                    kept += 1.0
+                    felt += experience_of(
+                        affinity, item.value, bored, seconds / 60.0, w.satisfaction
+                    )
+                else:
+                    felt += w.satisfaction.skipped[z]
+            passed = w.satisfaction.glance * w.satisfaction.passed[z]
+            out[r, j, 0] = play * minutes / POINTS
+            out[r, j, 1] = play * felt / POINTS + (1.0 - play) * passed
+            out[r, j, 2] = play * kept / POINTS
+
+
+@lru_cache(maxsize=16)
+def _foresight(laws: tuple[tuple[str, Law], ...]) -> Law:
+    """The loop with these laws replaced."""
+    if not laws:
+        return _foresee
+    known = {name: law for name, law in laws if name in globals()}
+    foresee: Law = recompiled(globals(), known)["_foresee"]
+    return foresee
+
+
+def foresee(cohort: Cohort, rows: npt.NDArray[np.int64]) -> Floats:
+    """(len(rows), m, 3) the SIGNALS of the candidates before the users of these rows."""
+    offered = Desk(*cohort.state()["desk"]).candidates[rows]
+    out = np.empty((*offered.shape, len(SIGNALS)))
+    law = _foresight(cohort.world.laws)
+    law(cohort.users, rows, offered, cohort.shop.items, packed(cohort.world), out)
+    return out
+
+
+class WeighedSlate(Privileged):
+    """The K candidates of the highest weighted sum of SIGNALS."""
+
+    task = "Feed"
+
+    def __init__(self, weights: tuple[float, ...] | list[float] = (1.0, 0.0, 0.0)) -> None:
+        super().__init__()
+        self.weights = tuple(float(w) for w in weights)
+
+    def config(self) -> dict[str, Any]:
+        """Keyword arguments of the constructor."""
+        return {"weights": list(self.weights)}
+
+    def act(self, obs: Obs, rng: np.random.Generator) -> Act:
+        """Choose for every user of the bound cohort; what is observed is not looked at."""
+        cohort = self.served(obs)
+        return Act(slates(cohort, np.array(self.weights)), np.ones(cohort.num_envs))
+
+
+def slates(cohort: Cohort, weights: Floats) -> npt.NDArray[np.int64]:
+    """(n, K), or (n,) of single items, the candidates of the highest weighted sum, best first."""
+    k = cohort.slate_size
+    chosen = np.tile(np.arange(k), (cohort.num_envs, 1))  # for finished lives, anything
+    rows = np.flatnonzero(~cohort.over)
+    if len(rows):
+        score = foresee(cohort, rows) @ weights
+        chosen[rows] = np.argsort(-score, axis=1, kind="stable")[:, :k]
+    return chosen[:, 0] if cohort.interface == "item" else chosen
+
+
+@agent(
+    "myopic",
+    about="privileged: the most expected minutes of each item, given all hidden state",
+    tasks=("Feed",),
+    privileged=True,
+    asks=ASKS,
+)
+class MyopicSlate(WeighedSlate):
+    """The K candidates of the most expected minutes, equation (1)."""
+
+
+@agent(
+    "patient",
+    about="privileged: the best long run found by weighing what slates do, given all hidden state",
+    tasks=("Feed",),
+    privileged=True,
+    asks=ASKS,
+)
+class PatientSlate(WeighedSlate):
+    """The weights of SIGNALS under which the lives of training users are worth most.
+
+    Searched on the sphere from the myopic weights on, signals in units of their spread: rounds of
+    random steps of shrinking size, the same users and the same luck for all, the best kept.
+    """
+
+    @classmethod
+    def train(
+        cls,
+        make_cohort: MakeCohort,
+        *,
+        seed: int,
+        budget_steps: int,
+        progress: Progress | None = None,
+        log: Log | None = None,
+        judges: int = 96,
+        trials: int = 16,
+        **settings: Any,
+    ) -> Self:
+        """Search on training users; the budget of decisions does not matter."""
+        told = milestones(progress, budget_steps)
+        rng = np.random.default_rng([seed, 3])
+        court = make_cohort(judges, autoreset_mode="DISABLED", first_user=JUDGES)
+        court.reset(seed=seed)
+        spread = foresee(court, np.arange(judges)).reshape(-1, len(SIGNALS)).std(axis=0)
+        best = np.array([1.0, 0.0, 0.0])
+        value = life_value(court, best / spread, seed)
+        for trial in range(trials):
+            step = 1.0 if trial < trials // 2 else 0.4
+            there = best + step * rng.normal(size=len(SIGNALS))
+            there /= np.linalg.norm(there)
+            reached = life_value(court, there / spread, seed)
+            if reached > value:
+                best, value = there, reached
+            if log is not None:
+                log("train/value", value, budget_steps)
+            told((trial + 1) / trials)
+        return cls(weights=tuple(float(w) for w in best / spread))
+
+
+def life_value(court: Cohort, weights: Floats, seed: int) -> float:
+    """Mean discounted value of whole lives under these weights."""
+    return float(rollouts.whole_lives(court, lambda cohort: slates(cohort, weights), seed).mean())

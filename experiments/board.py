@@ -1,0 +1,106 @@
+"""A comparison on screen: progress bars while it runs, a table and what to open at the end."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from longplay.experiments.jobs import DONE, JobFailed
+
+if TYPE_CHECKING:
+    from longplay.experiments.compare import Job
+    from longplay.experiments.settings import Settings
+
+STAGES = {"training": (0.0, 0.5), "evaluating": (0.5, 0.5)}  # of a part: from, share
+
+
+class Board:
+    """One bar for everything, and one for each part under way."""
+
+    def __init__(self, console: Any, parts: int, done: int) -> None:
+        from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+        from rich.progress import TimeRemainingColumn as TimeLeft
+
+        self.bars = Progress(
+            TextColumn("{task.description:<26}"),
+            BarColumn(bar_width=32),
+            TextColumn("{task.percentage:>3.0f} %"),
+            TimeElapsedColumn(),
+            TextColumn("left:"),
+            TimeLeft(),
+            console=console,
+        )
+        self.parts, self.finished = parts, done
+        self.shares: dict[tuple[str, int], float] = {}
+        self.rows: dict[tuple[str, int], Any] = {}
+        self.whole = self.bars.add_task(self._title(), total=float(parts), completed=done)
+
+    def _title(self) -> str:
+        return f"{self.finished} of {self.parts} parts"
+
+    def watch(self, job: Job, what: str, share: float) -> None:
+        """Told by the jobs."""
+        key = (job.label, job.seed)
+        if what == DONE:
+            self.bars.remove_task(self.rows.pop(key))
+            self.shares.pop(key, None)
+            self.finished += 1
+        else:
+            if key not in self.rows:
+                self.rows[key] = self.bars.add_task("", total=1.0)
+            start, width = STAGES[what]
+            self.shares[key] = start + width * share
+            title = f"  {job.label}, seed {job.seed}: {what}"
+            self.bars.update(self.rows[key], description=title, completed=self.shares[key])
+        now = self.finished + sum(self.shares.values())
+        self.bars.update(self.whole, description=self._title(), completed=now)
+
+
+def compare_on_screen(
+    settings: Settings, out: Path, command: Sequence[str], jobs: int, resume: bool
+) -> int:
+    """Run a comparison with progress on stderr and its results on stdout; returns the exit code."""
+    from longplay.experiments.cli import need
+    from longplay.experiments.compare import carry_out, open_run
+    from longplay.experiments.settings import check
+
+    need("rich", "longplay compare")
+    from rich.console import Console
+
+    from longplay.experiments.summary import summary
+
+    entries = check(settings)
+    run = open_run(settings, out, command, resume)
+    keys = [(entry.label, seed) for entry in entries for seed in range(settings.seeds)]
+
+    def finished() -> int:
+        return sum(run.part(*key).is_file() for key in keys)
+
+    screen, results = Console(stderr=True), Console()
+    board = Board(screen, len(keys), finished())
+    go_on = f"go on with --resume --out {out} and the same options"
+    try:
+        with board.bars:
+            data = carry_out(settings, entries, run, jobs=jobs, watch=board.watch)
+    except KeyboardInterrupt:
+        kept = f"{finished()} of {len(keys)} parts are done and kept in {out}"
+        screen.print(f"longplay: stopped; {kept}; {go_on}.", soft_wrap=True, highlight=False)
+        return 130
+    except JobFailed as failure:
+        detail = run.path / "failure.txt"
+        detail.write_text(failure.detail or str(failure), encoding="utf-8")
+        text = f"{failure.job.label}, seed {failure.job.seed} failed ({failure}); see {detail}"
+        screen.print(f"longplay: {text}; {go_on}.", soft_wrap=True, highlight=False, markup=False)
+        return 1
+    table, notes, answer = summary(data, results.width)
+    results.print(table, "")
+    results.print(notes, "", answer, "", sep="\n", highlight=False, markup=False)
+    lines = {
+        "report": str(run.report),
+        "tables": f"{run.path}/*.parquet",
+        "TensorBoard": f"tensorboard --logdir {run.tensorboard}",
+    }
+    for label, text in lines.items():
+        results.print(f"{label:<13}{text}", soft_wrap=True, highlight=False, markup=False)
+    return 0

@@ -1,0 +1,318 @@
+"""Fitting a world's free parameters to the figures of real logs.
+
+Simulation-based least squares. For knobs theta, each evaluation simulates the same people with
+the same luck (common random numbers), so the objective is a function of theta alone, and asks for
+
+    min  sum_i [ln(simulated_i / real_i) / 0.15]^2  +  anchor * |theta - start|^2              (1)
+
+over the fitted figures; theta lives in the unit cube between each knob's bounds (in the logarithm
+where a knob is a rate). Probabilities also enter by their complements, at a third of the weight,
+because 0.99 for 0.94 is a small error of p and a large one of 1 - p. The weak anchor holds knobs
+that the figures say nothing about where they were: their start is the literature's value or ours.
+Gauss-Newton steps come from scipy.optimize.least_squares with wide finite differences.
+
+The 24 + 7 rhythm knobs are fitted apart, by a fixed point: the logarithm of each multiplier gains
+0.8 ln(real share / simulated share) and the shares are simulated again (2). Between hours the gain
+is averaged with weights 1/4, 1/2, 1/4: sessions smear the hours, and undoing that to the last
+digit would make a saw of the noise.
+"""
+
+import json
+import math
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from longplay.envs.scenarios import World, find_world
+from longplay.experiments.playlog import Figures, Floats, figures
+from longplay.experiments.realism import (
+    BAND,
+    LEAST_DAYS,
+    Targets,
+    read_targets,
+    rows_of,
+    simulate_plays,
+    table,
+)
+from longplay.experiments.run import Refused
+
+COMPLEMENT = 1.0 / 3.0  # weight of 1 - p beside p
+PROBABILITIES = ("active_next.",)  # figures that also enter by their complement
+DAMPING = 0.8  # of the rhythm's fixed point (2)
+
+
+class Knob(NamedTuple):
+    """A free number of a world: where it stands and how far it may go."""
+
+    path: str  # "returning.rate"; "leaving.bias.0" one of a tuple, "leaving.bias" their mean
+    low: float
+    high: float
+    log: bool = False  # moves in proportion
+
+    def to_unit(self, value: float) -> float:
+        """Where ``value`` lies between the bounds [0, 1]."""
+        low, high = self._ends()
+        at = ((math.log(value) if self.log else value) - low) / (high - low)
+        return min(1.0, max(0.0, at))
+
+    def from_unit(self, at: float) -> float:
+        """The value at ``at`` of the way between the bounds."""
+        low, high = self._ends()
+        value = low + at * (high - low)
+        return math.exp(value) if self.log else value
+
+    def _ends(self) -> tuple[float, float]:
+        return (math.log(self.low), math.log(self.high)) if self.log else (self.low, self.high)
+
+
+KNOBS = (
+    Knob("returning.rate", 0.05, 2.0, log=True),
+    Knob("returning.pause", 0.1, 10.0, log=True),
+    Knob("returning.slowing", 0.1, 1.2),
+    Knob("returning.habit", 0.0, 2.5),
+    Knob("population.tempo_sd", 0.1, 1.5),
+    Knob("leaving.bias", -7.0, -2.0),
+    Knob("leaving.first", 0.0, 4.0),
+    Knob("leaving.fatigue", 0.0, 2.0),
+    Knob("population.stamina_sd", 0.05, 1.5),
+    Knob("intent.share.3", 0.02, 0.5, log=True),
+    Knob("attention.pause_chance", 0.01, 0.4, log=True),
+    Knob("attention.pause_minutes", 2.0, 25.0),
+    Knob("dwell.scale", 100.0, 1e5, log=True),
+    Knob("dwell.hurry.1", -1.5, -0.1),
+    Knob("dwell.hurry.3", -1.0, 6.0),
+    Knob("population.skippiness_sd", 0.2, 5.0),
+    Knob("catalogue.minutes", 3.2, 4.0),
+)
+
+
+def get(world: World, path: str) -> float:
+    """The number at ``path`` in a world; of a tuple, its mean.
+
+    Raises:
+        ValueError: the path leads nowhere.
+    """
+    node: Any = world
+    try:
+        for name in path.split("."):
+            node = node[int(name)] if name.isdigit() else getattr(node, name)
+        return float(np.mean(node))
+    except (AttributeError, IndexError, TypeError) as fault:
+        raise ValueError(
+            f"No number at {path!r} in world {world.name!r}; paths look like 'returning.rate' or "
+            "'leaving.bias.0'."
+        ) from fault
+
+
+def turned(world: World, values: Mapping[str, float]) -> World:
+    """The world with the numbers at some paths replaced; the world itself stays as it is.
+
+    A path to a whole tuple moves all its numbers alike, until their mean is the value.
+
+    Raises:
+        ValueError: a path leads nowhere.
+    """
+    for path, value in values.items():
+        shift = float(value) - get(world, path)
+        part, name, *at = path.split(".")
+        old = getattr(getattr(world, part), name)
+        new: float | tuple[float, ...]
+        if at:
+            new = tuple(v + shift * (i == int(at[0])) for i, v in enumerate(old))
+        elif isinstance(old, tuple):
+            new = tuple(v + shift for v in old)
+        else:
+            new = float(value)
+        world = world.replace(world.name, **{part: {name: new}})
+    return world
+
+
+def residuals(simulated: Figures, targets: Targets) -> Floats:
+    """The sum's terms in (1) for the fitted scalar figures, before squaring.
+
+    A figure that the simulation cannot give (nobody was ever idle for a week) counts as a miss
+    by a factor of e.
+    """
+    out = []
+    for name, real in targets.scalars.items():
+        if name not in targets.fitted:
+            continue
+        value = simulated.scalars.get(name, math.nan)
+        out.append(_log_ratio(value, real) / BAND)
+        if name.startswith(PROBABILITIES):
+            out.append(COMPLEMENT * _log_ratio(1.0 - value, 1.0 - real) / BAND)
+    return np.array(out)
+
+
+def _log_ratio(value: float, real: float) -> float:
+    if not math.isfinite(value):
+        return 1.0
+    return math.log(max(value, 1e-3 * real) / real)
+
+
+@dataclass(frozen=True)
+class Fit:
+    """A fitted world and how it was found."""
+
+    world: World
+    values: dict[str, float]  # of the knobs
+    cost: float  # (1) without the anchor
+    evaluations: int
+    doubt: dict[str, float]  # standard error of each knob in units of its range; large: flat
+
+
+def fit(
+    world: World,
+    targets: Targets,
+    knobs: Sequence[Knob],
+    simulate: Callable[[World], Figures],
+    anchor: float = 0.3,
+    step: float = 0.1,
+    evaluations: int = 200,
+    report: Callable[[str], None] = print,
+) -> Fit:
+    """Turn ``knobs`` of ``world`` until its figures are those of ``targets``: equation (1).
+
+    Args:
+        world: where to start.
+        targets: figures wanted; only the fitted ones count.
+        knobs: what may be turned.
+        simulate: a world's figures; the same world must give the same figures.
+        anchor: pull of the starting point.
+        step: of the finite differences, as a part of a knob's range; wide, because lives that
+            differ a little soon differ by chance.
+        evaluations: about how many simulations to spend.
+        report: told of progress, one line at a time.
+    """
+    try:
+        from scipy.optimize import least_squares
+    except ImportError:
+        raise Refused(
+            'Fitting needs scipy, which is not installed; run: pip install "longplay[experiments]"'
+        ) from None
+
+    start = np.array([knob.to_unit(get(world, knob.path)) for knob in knobs])
+    seen: dict[bytes, Floats] = {}
+    best = [math.inf]
+
+    def values_at(x: Floats) -> dict[str, float]:
+        return {k.path: k.from_unit(float(a)) for k, a in zip(knobs, x, strict=True)}
+
+    def objective(shifted: Floats) -> Floats:
+        x = shifted - 1.0  # least_squares steps in proportion to x: keep it near 1
+        key = x.tobytes()
+        if key not in seen:
+            terms = residuals(simulate(turned(world, values_at(x))), targets)
+            seen[key] = np.concatenate([terms, math.sqrt(anchor) * (x - start)])
+            cost = float((terms**2).sum())
+            if cost < best[0]:
+                best[0] = cost
+                worst = BAND * float(np.abs(terms).max())
+                report(f"{len(seen):4d} simulations: cost {cost:8.3f}, worst {worst:.2f}")
+        return seen[key]
+
+    margin = 1e-6
+    found = least_squares(
+        objective,
+        np.clip(start, margin, 1.0 - margin) + 1.0,
+        bounds=(np.full(len(knobs), 1.0), np.full(len(knobs), 2.0)),
+        diff_step=step,
+        x_scale=1.0,
+        ftol=1e-3,
+        xtol=1e-3,
+        max_nfev=max(2, evaluations // (len(knobs) + 1)),
+    )
+    values = values_at(found.x - 1.0)
+    terms = found.fun[: -len(knobs)]
+    spread = np.sqrt(np.diag(np.linalg.pinv(found.jac.T @ found.jac)))
+    doubt = {k.path: float(s) for k, s in zip(knobs, spread, strict=True)}
+    return Fit(turned(world, values), values, float((terms**2).sum()), len(seen), doubt)
+
+
+def fit_rhythm(
+    world: World,
+    targets: Targets,
+    simulate: Callable[[World], Figures],
+    rounds: int = 4,
+    report: Callable[[str], None] = print,
+) -> World:
+    """Turn the daily and weekly multipliers until the profiles are those of ``targets`` (2).
+
+    Their means stay 1, so that the return rate keeps its meaning.
+    """
+    for number in range(rounds):
+        shares = simulate(world).profiles
+        rhythm: dict[str, tuple[float, ...]] = {}
+        for name, field in (("hours", "day"), ("weekdays", "week")):
+            gain = DAMPING * np.log(targets.profiles[name] / np.maximum(shares[name], 1e-5))
+            if field == "day":
+                gain = 0.5 * gain + 0.25 * (np.roll(gain, 1) + np.roll(gain, -1))
+            raised = np.array(getattr(world.returning, field)) * np.exp(gain)
+            rhythm[field] = tuple((raised / raised.mean()).tolist())
+            off = 0.5 * np.abs(targets.profiles[name] - shares[name]).sum()
+            report(f"rhythm, round {number + 1}: {name} total variation {off:.4f}")
+        world = world.replace(world.name, returning=rhythm)
+    return world
+
+
+def simulator(
+    users: int, days: float, seed: int, threads: int | None = None
+) -> Callable[[World], Figures]:
+    """Figures of a world by simulating always the same people with the same luck."""
+    return lambda world: figures(simulate_plays(world, users, days, seed, threads=threads))
+
+
+@dataclass(frozen=True)
+class Calibrate:
+    """Fit a scenario's free parameters to figures of real logs."""
+
+    scenario: str = "music"  # world to start from; see `longplay worlds`
+    targets: str = "music"  # figures of real logs: a name, or the path of a JSON file
+    users: int = 300  # simulated users in each evaluation
+    days: float = 366.0  # length of the window, at least 60
+    seed: int = 1  # of the world; compare the fit on another one
+    evaluations: int = 120  # about how many simulations to spend on the knobs
+    out: Path = Path("fit.json")  # JSON file to write: knobs, doubt, rhythm, what is reached
+
+
+def command(asked: Calibrate) -> int:
+    """Fit the rhythm, the knobs and the rhythm again; returns the exit code 0.
+
+    Raises:
+        Refused: a setting is out of range, a name is unknown, or the file exists.
+    """
+    if asked.out.exists():
+        raise Refused(f"{asked.out} exists; choose another file or move it away.")
+    if not asked.days >= LEAST_DAYS:
+        raise Refused(f"--days {asked.days:g}: wanted at least {LEAST_DAYS}, as in the real logs.")
+    if asked.users < 1:
+        raise Refused(f"--users {asked.users}: wanted at least 1.")
+    try:
+        targets, world = read_targets(asked.targets), find_world(asked.scenario)
+    except ValueError as fault:
+        raise Refused(str(fault)) from None
+    simulate = simulator(asked.users, asked.days, asked.seed)
+    began = time.monotonic()
+    world = fit_rhythm(world, targets, simulate)
+    found = fit(world, targets, KNOBS, simulate, evaluations=asked.evaluations)
+    world = fit_rhythm(found.world, targets, simulate)
+    rows = rows_of(targets, simulate(world))
+    print(table(rows))
+    result = {
+        "settings": {k: str(v) if isinstance(v, Path) else v for k, v in vars(asked).items()},
+        "simulations": found.evaluations,
+        "minutes": round((time.monotonic() - began) / 60.0, 1),
+        "cost": found.cost,
+        "knobs": found.values,
+        "doubt": found.doubt,
+        "day": world.returning.day,
+        "week": world.returning.week,
+        "errors": {row.name: row.error for row in rows if math.isfinite(row.error)},
+    }
+    asked.out.parent.mkdir(parents=True, exist_ok=True)
+    asked.out.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    return 0

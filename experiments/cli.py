@@ -1,0 +1,277 @@
+"""The command ``longplay``: one function per subcommand, one sentence per mistake.
+
+Bad input gives exit code 2 and one sentence on stderr that says what came, what was wanted and
+what to do; nothing is overwritten. Heavy libraries are loaded only by the command that needs them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import importlib.util
+import io
+import os
+import re
+import sys
+import time
+import types
+import typing
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from longplay.experiments.run import Refused
+from longplay.experiments.settings import Settings, did_you_mean
+
+T = TypeVar("T")
+
+COMMANDS: dict[str, Callable[[list[str]], int]] = {}  # filled by @command; the docstring is help
+BOX = re.compile(r"[\u2500-\u257f]+")  # the lines that tyro draws around its messages
+WANTED = {int: "a whole number", float: "a number"}
+
+
+def command(function: Callable[[list[str]], int]) -> Callable[[list[str]], int]:
+    """Register a subcommand under its function's name."""
+    COMMANDS[function.__name__] = function
+    return function
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one subcommand; returns the exit code."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    try:
+        return dispatch(words)
+    except Refused as error:
+        print(f"longplay: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("longplay: stopped.", file=sys.stderr)
+        return 130
+    except BrokenPipeError:  # the reader of a pipe has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+def dispatch(words: list[str]) -> int:
+    """Find the subcommand and hand it its words."""
+    first = words[0] if words else "--help"
+    if first in ("-h", "--help", "help"):
+        print(overview())
+        return 0
+    if first == "--version":
+        from importlib.metadata import version
+
+        print(f"longplay {version('longplay')}")
+        return 0
+    if first not in COMMANDS:
+        kind = "option" if first.startswith("-") else "command"
+        raise Refused(f"There is no {kind} {first!r}{did_you_mean(first, COMMANDS)}")
+    return COMMANDS[first](words[1:])
+
+
+def overview() -> str:
+    """The help of ``longplay`` itself."""
+    lines = [
+        "usage: longplay COMMAND [OPTIONS]",
+        "",
+        "Policies for people who come back, or don't.",
+        "",
+    ]
+    for name, function in COMMANDS.items():
+        about = (function.__doc__ or "").partition("\n")[0]
+        lines.append(f"  {name:<10} {about}")
+    lines += ["  --version  The version.", "", "longplay COMMAND --help says more."]
+    return "\n".join(lines)
+
+
+@dataclass(frozen=True)
+class Compare(Settings):
+    """Train agents on a world, evaluate them on the same held-out people, and write a report.
+
+    The numbers depend on the options down to --horizon-days, and not on --jobs.
+    """
+
+    preset: str | None = None  # begin from named settings: demo
+    name: str = ""  # of the run: goes into its folder's name
+    out: Path | None = None  # folder of the run, must not exist; None: runs/TIME-NAME
+    resume: bool = False  # go on with the stopped run in --out
+    jobs: int | None = None  # processes; None: one per core
+
+    def settings(self) -> Settings:
+        """Without what does not change the numbers; agents may also be split by commas."""
+        values = {f.name: getattr(self, f.name) for f in dataclasses.fields(Settings)}
+        agents = [name for word in self.agents for name in word.split(",") if name]
+        return Settings(**{**values, "agents": tuple(agents)})
+
+
+PRESETS = {
+    "demo": Compare(
+        preset="demo",
+        name="demo",
+        world="longplay/AdLoad-v0",
+        scenario="bench",
+        decision="session",
+        agents=("random", "fixed-none", "fixed-3-7", "epsilon-greedy", "linucb", "lints", "ppo",
+                "myopic", "patient"),
+        seeds=3,
+        users=500,
+        train_steps=400_000,
+    ),
+}  # fmt: skip
+
+
+@command
+def compare(words: list[str]) -> int:
+    """Train agents, evaluate them on the same people, write a report."""
+    from longplay.experiments import board
+
+    asked = parse(Compare, words, preset_of(words))
+    settings = asked.settings()
+    if asked.resume and asked.out is None:
+        raise Refused("--resume came without --out; name the folder of the run to go on with.")
+    name = asked.name or f"{settings.world.rpartition('/')[2]}-{settings.scenario}"
+    if not re.fullmatch(r"[\w.@+-]+", name):
+        raise Refused(f"name={name!r}; wanted letters, digits and any of . _ - + @.")
+    out = asked.out or Path("runs") / f"{time.strftime('%Y%m%d-%H%M%S')}-{name}"
+    jobs = asked.jobs if asked.jobs is not None else os.cpu_count() or 1
+    if jobs < 1:
+        raise Refused(f"jobs={jobs}; wanted at least 1 process.")
+    return board.compare_on_screen(
+        settings, out, ["longplay", "compare", *words], jobs, asked.resume
+    )
+
+
+@command
+def worlds(words: list[str]) -> int:
+    """List worlds and scenarios with their knobs."""
+    if {"-h", "--help"} & set(words):
+        print("usage: longplay worlds [NAME]\n\nList worlds and scenarios; with the NAME of a "
+              "scenario, all its knobs; with that of a world, its page.")  # fmt: skip
+        return 0
+    if len(words) > 1 or any(word.startswith("-") for word in words):
+        raise Refused(f"longplay worlds takes at most one NAME; {' '.join(words)!r} came.")
+    need("rich", "longplay worlds")
+    from rich.console import Console
+
+    from longplay.envs.scenarios import SCENARIOS
+    from longplay.experiments.settings import world_ids
+    from longplay.experiments.worlds import show_scenario, show_world, show_worlds
+
+    console, ids = Console(), world_ids()
+    short = {name.rpartition("/")[2]: name for name in ids}
+    if not words:
+        show_worlds(console, ids, SCENARIOS)
+    elif words[0] in SCENARIOS:
+        show_scenario(console, SCENARIOS[words[0]])
+    elif words[0] in (*ids, *short):
+        show_world(console, short.get(words[0], words[0]))
+    else:
+        known = [*SCENARIOS, *ids]
+        raise Refused(f"There is no world {words[0]!r}{did_you_mean(words[0], known)}")
+    return 0
+
+
+@command
+def agents(words: list[str]) -> int:
+    """List agents: what they are, which worlds they play, what they need."""
+    if {"-h", "--help"} & set(words):
+        print("usage: longplay agents\n\nList all agents.")
+        return 0
+    if words:
+        raise Refused(f"longplay agents takes no options; {' '.join(words)!r} came.")
+    need("rich", "longplay agents")
+    from rich.console import Console
+
+    from longplay.agents.registry import AGENTS
+    from longplay.experiments.worlds import show_agents
+
+    show_agents(Console(), AGENTS)
+    return 0
+
+
+def need(library: str, wanted_by: str) -> None:
+    """Refused unless a library of the extra `experiments` can be found. Imports nothing."""
+    if importlib.util.find_spec(library) is None:
+        raise Refused(
+            f"{wanted_by} needs {library}, which is not installed; "
+            'run: pip install "longplay[experiments]"'
+        )
+
+
+def preset_of(words: Sequence[str]) -> Compare:
+    """The settings that the other options change: those of ``--preset``, or the plain ones."""
+    for word, following in zip(words, [*words[1:], ""], strict=True):
+        flag, equals, value = word.partition("=")
+        if flag == "--preset":
+            name = value if equals else following
+            if name not in PRESETS:
+                raise Refused(f"There is no preset {name!r}{did_you_mean(name, PRESETS)}")
+            return PRESETS[name]
+    return Compare()
+
+
+def parse(options: type[T], words: Sequence[str], default: T) -> T:
+    """The options as a dataclass; Refused with one sentence if they are not right."""
+    prog = f"longplay {options.__name__.lower()}"
+    need("tyro", prog)
+    check_words(options, words, prog)
+    import tyro
+
+    said = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(said):
+            return tyro.cli(options, args=list(words), default=default, prog=prog)
+    except SystemExit as end:
+        if end.code == 0:  # --help
+            raise
+        text = BOX.split(said.getvalue(), maxsplit=0)
+        plain = [" ".join(piece.split()) for piece in text]
+        told = max(plain, key=len, default="the options were not understood").rstrip(".")
+        raise Refused(f"{told}; see {prog} --help.") from None
+
+
+def check_words(options: type, words: Sequence[str], prog: str) -> None:
+    """Refuse unknown options and values of a wrong type, in words of our own."""
+    hints = typing.get_type_hints(options)
+    flags = {f"--{name.replace('_', '-')}": hint for name, hint in hints.items()}
+    takes: Any = None  # what the option before this word takes; tuple: any number of words
+    for word, following in zip(words, [*words[1:], None], strict=True):
+        flag, equals, value = word.partition("=")
+        flag = flag.replace("_", "-")
+        if word in ("-h", "--help"):
+            return
+        if not word.startswith("--"):
+            if takes is None:
+                raise Refused(f"{word!r} belongs to no option; see {prog} --help.")
+            takes = takes if takes is tuple else None
+            continue
+        positive = flag.replace("--no-", "--", 1)
+        if flags.get(positive) is bool and not equals:
+            takes = None
+            continue
+        if flag not in flags:
+            raise Refused(f"There is no option {flag!r}{did_you_mean(flag, flags)}")
+        came = value if equals else following
+        if came is None or (came.startswith("--") and not equals):
+            raise Refused(f"{flag} came without a value; see {prog} --help.")
+        check_value(flag, came, flags[flag])
+        if equals:
+            takes = None
+        else:
+            takes = tuple if typing.get_origin(flags[flag]) is tuple else str
+
+
+def check_value(flag: str, came: str, hint: Any) -> None:
+    """Refuse a word that is no number where one is wanted, or none of the choices."""
+    kinds = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
+    if types.NoneType in kinds and came == "None":
+        return
+    for kind in kinds:
+        if kind in WANTED:
+            try:
+                kind(came)
+            except ValueError:
+                raise Refused(f"{flag} {came}: wanted {WANTED[kind]}.") from None
+        if typing.get_origin(kind) is typing.Literal and came not in typing.get_args(kind):
+            raise Refused(f"{flag} {came}: wanted {' or '.join(typing.get_args(kind))}.")

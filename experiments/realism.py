@@ -1,0 +1,382 @@
+"""Simulated lives beside real ones, figure by figure.
+
+    longplay realism --scenario music --out docs/realism.md
+
+A world is run with no ads under the production ranker, the plays of those still alive at the end
+are gathered, and their figures (playlog.py) are set beside the figures of real logs that the
+project carries in experiments/targets. A figure is *within* its band if its relative error is
+at most 15 %. A profile of shares is within if every bin that holds at least half of an even share
+is; the small bins count through the total variation distance, which is given beside it.
+"""
+
+import json
+import math
+from dataclasses import dataclass, field
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from longplay.envs.cohort import Cohort
+from longplay.envs.scenarios import World, find_world
+from longplay.experiments.playlog import Figures, Floats, Plays, figures
+from longplay.experiments.run import Refused
+
+BAND = 0.15  # largest relative error of a figure that is within
+LEAST_DAYS = 60  # [days]; a life watched for less is not compared, as in the real logs
+
+
+@dataclass(frozen=True)
+class Targets:
+    """The figures of real logs, with where they come from."""
+
+    name: str
+    about: str
+    source: str
+    licence: str
+    caveats: tuple[str, ...]
+    scalars: dict[str, float]
+    profiles: dict[str, Floats]
+    standard_errors: dict[str, float]
+    fitted: frozenset[str]  # figures that the scenario was fitted to; the others are checks
+    reasons: dict[str, str] = field(default_factory=dict)  # why a figure misses, where known
+
+
+@dataclass(frozen=True)
+class Row:
+    """One figure: real, simulated, and how far apart."""
+
+    name: str
+    real: float  # of a profile: the share of the bin with the largest error
+    simulated: float
+    error: float  # (simulated - real) / real; of a profile: of that bin
+    within: bool
+    fitted: bool
+    standard_error: float  # of the real figure; nan if not known
+    distance: float = math.nan  # total variation distance of a profile [0, 1]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Every target figure beside its simulated counterpart."""
+
+    scenario: str
+    seed: int
+    users: int
+    days: float
+    targets: Targets
+    figures: Figures
+    rows: tuple[Row, ...]
+
+    def misses(self) -> tuple[Row, ...]:
+        """The rows that are not within 15 %."""
+        return tuple(row for row in self.rows if not row.within)
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain data for a JSON file; unknown numbers are null."""
+        return {
+            "scenario": self.scenario,
+            "seed": self.seed,
+            "users": self.users,
+            "days": self.days,
+            "survivors": self.figures.users,
+            "plays": self.figures.plays,
+            "sessions": self.figures.sessions,
+            "rows": [{k: _or_none(v) for k, v in vars(row).items()} for row in self.rows],
+            "profiles": {
+                name: {"real": real.tolist(), "simulated": self.figures.profiles[name].tolist()}
+                for name, real in self.targets.profiles.items()
+            },
+        }
+
+
+def read_targets(name: str | Path) -> Targets:
+    """The target figures of that name (``"music"``), or of a JSON file of the same shape.
+
+    Raises:
+        ValueError: there is no such target, or the file lacks a part.
+    """
+    here = resources.files("longplay.experiments") / "targets"
+    known = sorted(p.name[:-5] for p in here.iterdir() if p.name.endswith(".json"))
+    if str(name) in known:
+        text = (here / f"{name}.json").read_text(encoding="utf-8")
+    elif Path(name).is_file():
+        text = Path(name).read_text(encoding="utf-8")
+    else:
+        raise ValueError(
+            f"No target figures called {str(name)!r}; known are {', '.join(known)}, "
+            "or give the path of a JSON file of the same shape."
+        )
+    try:
+        data = json.loads(text)
+        return Targets(
+            name=data["name"],
+            about=data["about"],
+            source=data["source"],
+            licence=data["licence"],
+            caveats=tuple(data["caveats"]),
+            scalars={k: float(v) for k, v in data["scalars"].items()},
+            profiles={k: np.array(v, float) for k, v in data["profiles"].items()},
+            standard_errors=data["standard_errors"],
+            fitted=frozenset(data["fitted"]),
+            reasons=data.get("reasons", {}),
+        )
+    except (KeyError, json.JSONDecodeError) as fault:
+        raise ValueError(
+            f"Target figures in {str(name)!r} cannot be read ({fault!r}); "
+            "wanted a JSON object like experiments/targets/music.json."
+        ) from fault
+
+
+def simulate_plays(
+    world: World | str,
+    users: int = 400,
+    days: float = 366.0,
+    seed: int = 0,
+    first_user: int = 0,
+    threads: int | None = None,
+) -> Plays:
+    """The plays of simulated users who are alive to the end of the window, ad-free.
+
+    The production ranker fills every fetch. Starts are hours since the Monday 00:00 before the
+    study, in the users' local time, so days and weeks are the users' own.
+
+    Args:
+        world: a scenario's name, or a world.
+        users: lives to begin with; those who churn are left out, as real exports leave them out.
+        days: length of the window.
+        seed: seed of the world.
+        first_user: number of the first person.
+        threads: threads of the cohort.
+    """
+    cohort = Cohort(
+        task="AdLoad",
+        num_envs=users,
+        scenario=world,
+        decision="fetch",
+        autoreset_mode="Disabled",
+        horizon_days=days,
+        first_user=first_user,
+        threads=threads,
+    )
+    cohort.reset(seed=seed)
+    no_ads = np.zeros(users, np.int64)  # layout 0 places no ads
+    lanes: list[npt.NDArray[np.int32]] = []
+    starts: list[Floats] = []
+    minutes: list[npt.NDArray[np.float32]] = []
+    while not cohort.users["over"].all():
+        cohort.step(no_ads)
+        slots = cohort.slots  # (users, 10)
+        lived = cohort.outcomes["fetches"] > 0
+        heard = lived[:, None] & (slots["shows"] >= 0) & (slots["played"] != 0)
+        lanes.append(np.nonzero(heard)[0].astype(np.int32))
+        starts.append(slots["start"][heard])
+        minutes.append(slots["minutes"][heard].astype(np.float32))
+    lane = np.concatenate(lanes)
+    alive = cohort.users["gone"] == 0
+    order = np.argsort(lane, kind="stable")  # each lane's plays are in order of time already
+    order = order[alive[lane[order]]]
+    lane = lane[order]
+    clock = np.concatenate(starts)[order]
+    played = np.concatenate(minutes)[order].astype(np.float64)
+    local = clock + cohort.users["phase"][lane]
+    inside = clock < days * 24.0  # a last session may run over the end of the window
+    return long_lives(Plays(lane[inside].astype(np.int64), local[inside], played[inside]))
+
+
+def long_lives(plays: Plays, least_days: float = LEAST_DAYS) -> Plays:
+    """The plays of users with at least ``least_days`` between their first and last start."""
+    users = int(plays.user.max()) + 1 if plays.user.size else 0
+    first = np.full(users, np.inf)
+    last = np.full(users, -np.inf)
+    np.minimum.at(first, plays.user, plays.start)
+    np.maximum.at(last, plays.user, plays.start)
+    keep = (last - first >= least_days * 24.0)[plays.user]
+    return Plays(plays.user[keep], plays.start[keep], plays.minutes[keep])
+
+
+def rows_of(targets: Targets, simulated: Figures) -> tuple[Row, ...]:
+    """One row a target figure, profiles last."""
+    rows = []
+    for name, real in targets.scalars.items():
+        value = simulated.scalars.get(name, math.nan)
+        rows.append(_row(targets, name, real, value))
+    for name, shares in targets.profiles.items():
+        other = simulated.profiles[name]
+        sizeable = shares >= 0.5 / shares.size
+        errors = np.where(sizeable, other / shares - 1.0, 0.0)
+        worst = int(np.argmax(np.abs(errors)))
+        distance = 0.5 * float(np.abs(other - shares).sum())
+        rows.append(_row(targets, name, float(shares[worst]), float(other[worst]), distance))
+    return tuple(rows)
+
+
+def _row(
+    targets: Targets, name: str, real: float, simulated: float, distance: float = math.nan
+) -> Row:
+    error = (simulated - real) / real if real else math.nan
+    return Row(
+        name=name,
+        real=real,
+        simulated=simulated,
+        error=error,
+        within=abs(error) <= BAND,
+        fitted=name in targets.fitted,
+        standard_error=targets.standard_errors.get(name, math.nan),
+        distance=distance,
+    )
+
+
+def compare(
+    world: World | str,
+    targets: Targets,
+    users: int = 400,
+    days: float = 366.0,
+    seed: int = 7,
+    threads: int | None = None,
+) -> Comparison:
+    """Simulate a world and set its figures beside ``targets``."""
+    simulated = figures(simulate_plays(world, users, days, seed, threads=threads))
+    name = find_world(world).name
+    return Comparison(name, seed, users, days, targets, simulated, rows_of(targets, simulated))
+
+
+def _or_none(value: Any) -> Any:
+    """``value``, or None for a float that JSON cannot hold."""
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def table(rows: tuple[Row, ...]) -> str:
+    """The rows as a Markdown table."""
+    lines = [
+        "| figure | real | ± | simulated | error | within 15 % |",
+        "|---|---:|---:|---:|---:|:---:|",
+    ]
+    for row in rows:
+        spread = "" if math.isnan(row.standard_error) else f"{1.96 * row.standard_error:.3g}"
+        name = row.name
+        if not math.isnan(row.distance):
+            name += f" (worst sizeable bin; total variation {row.distance:.3f})"
+        lines.append(
+            f"| {name} | {row.real:.4g} | {spread} | {row.simulated:.4g} "
+            f"| {100 * row.error:+.1f} % | {'yes' if row.within else '**no**'} |"
+        )
+    return "\n".join(lines)
+
+
+def page(result: Comparison, command_line: str) -> str:
+    """The comparison as a Markdown page."""
+    fitted = tuple(row for row in result.rows if row.fitted)
+    checks = tuple(row for row in result.rows if not row.fitted)
+    targets, sim = result.targets, result.figures
+    parts = [
+        f"# Simulated and real: the `{result.scenario}` scenario",
+        f"Made by `{command_line}`. Do not edit by hand.",
+        f"**Real.** {targets.about} {targets.source} {targets.licence}",
+        "\n".join(f"- {caveat}" for caveat in targets.caveats),
+        f"**Simulated.** {result.users} users over {result.days:g} days, world seed "
+        f"{result.seed}, no ads, the production ranker; {sim.users} of them are alive at the end "
+        f"and were active for {LEAST_DAYS} days or more, and only these are compared: "
+        f"{sim.plays:,} plays in {sim.sessions:,} sessions.",
+        "**Reading the tables.** error = (simulated − real) / real. ± is half the 95 % interval "
+        "of the real figure, where it is known: nobody can be nearer than that on purpose. "
+        "`user` figures take each user's quantile and average over users, `pooled` ones take all "
+        "sessions together; p10, p50, p90 of a figure a user has one of (sessions per day, skip "
+        "rate) are over users. *Within 15 %* means, for a profile, that every bin with at least "
+        "half of an even share (hours: 1/48, weekdays: 1/14) is within 15 %; smaller bins count "
+        "through the total variation distance alone, the share of plays that would have to move "
+        "for the profiles to agree. Definitions: `experiments/playlog.py`.",
+        f"## Fitted\n\n{_score(fitted)} The scenario's parameters were chosen for these.",
+        table(fitted),
+        f"## Checks\n\n{_score(checks)} No parameter was chosen for these.",
+        table(checks),
+        "## Profiles",
+        _profiles(result),
+        "## What misses, and why",
+        _reasons(result),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _score(rows: tuple[Row, ...]) -> str:
+    return f"{sum(row.within for row in rows)} of {len(rows)} are within 15 %."
+
+
+def _profiles(result: Comparison) -> str:
+    blocks = []
+    for name, real in result.targets.profiles.items():
+        lines = [f"| {name[:-1]} | real | simulated | error |", "|---:|---:|---:|---:|"]
+        for i, (a, b) in enumerate(zip(real, result.figures.profiles[name], strict=True)):
+            lines.append(f"| {i} | {a:.4f} | {b:.4f} | {100 * (b / a - 1):+.0f} % |")
+        blocks.append("\n".join(lines))
+    return "\n\n".join(blocks)
+
+
+def _reasons(result: Comparison) -> str:
+    misses = result.misses()
+    if not misses:
+        return "Nothing does."
+    reasons = result.targets.reasons
+    return "\n".join(
+        f"- `{row.name}` ({100 * row.error:+.0f} %{'' if row.fitted else ', a check'}): "
+        + reasons.get(row.name, "not explained yet.")
+        for row in misses
+    )
+
+
+@dataclass(frozen=True)
+class Realism:
+    """Set a scenario's figures beside those of real logs, with relative errors."""
+
+    scenario: str = "music"  # world to simulate; see `longplay worlds`
+    targets: str = "music"  # figures of real logs: a name, or the path of a JSON file
+    users: int = 400  # simulated users
+    days: float = 366.0  # length of the window, at least 60
+    seed: int = 7  # of the world
+    out: Path | None = None  # Markdown page to write, such as docs/realism.md
+    json_out: Path | None = None  # JSON file to write
+    overwrite: bool = False  # replace files that exist
+
+    def line(self) -> str:
+        """The command that gives the same page again."""
+        words = ["longplay realism"]
+        for name in ("scenario", "targets", "users", "days", "seed", "out"):
+            value = getattr(self, name)
+            if value is not None:
+                words.append(f"--{name} {value:g}" if name == "days" else f"--{name} {value}")
+        return " ".join(words) + (" --overwrite" if self.out is not None else "")
+
+
+def command(asked: Realism) -> int:
+    """Simulate, print the table, and write what is asked for; returns the exit code 0.
+
+    Raises:
+        Refused: a setting is out of range, a name is unknown, or a file exists.
+    """
+    if not asked.days >= LEAST_DAYS:
+        raise Refused(f"--days {asked.days:g}: wanted at least {LEAST_DAYS}, as in the real logs.")
+    if asked.users < 1:
+        raise Refused(f"--users {asked.users}: wanted at least 1.")
+    for path in (asked.out, asked.json_out):
+        if path is not None and path.exists() and not asked.overwrite:
+            raise Refused(f"{path} exists; pass --overwrite to replace it, or name another.")
+    try:
+        targets, world = read_targets(asked.targets), find_world(asked.scenario)
+    except ValueError as fault:
+        raise Refused(str(fault)) from None
+    result = compare(world, targets, asked.users, asked.days, asked.seed)
+    print(table(result.rows))
+    near = len(result.rows) - len(result.misses())
+    print(f"{near} of {len(result.rows)} figures are within 15 %.")
+    if asked.out is not None:
+        _write(asked.out, page(result, asked.line()))
+    if asked.json_out is not None:
+        _write(asked.json_out, json.dumps(result.as_json(), indent=1) + "\n")
+    return 0
+
+
+def _write(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")

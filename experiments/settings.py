@@ -1,0 +1,191 @@
+"""What is compared with what: settings, and looking up every name in them.
+
+Whatever is wrong is refused with one sentence, before anything is written or trained.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import importlib.util
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+from longplay.experiments.run import Refused
+
+if TYPE_CHECKING:
+    from longplay.agents.registry import AgentSpec
+    from longplay.envs.cohort import Cohort
+    from longplay.experiments.report import Kind
+
+Decision = Literal["fetch", "session"]
+Observe = Literal["platform", "oracle"]
+
+
+AGENTS = ("random", "fixed-3-7", "linucb", "ppo", "myopic", "patient")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What is compared with what: two runs with equal settings give equal numbers."""
+
+    world: str = "longplay/AdLoad-v0"  # id of the world; see `longplay worlds`
+    scenario: str = "bench"  # named parameters of the world; see `longplay worlds`
+    decision: Decision = "session"  # how long an action holds
+    observe: Observe = "platform"  # what policies see; oracle adds hidden moods
+    agents: tuple[str, ...] = AGENTS  # names, or NAME@fetch, NAME@session; see `longplay agents`
+    seeds: int = 3  # training seeds 0, 1, ..., each with its own held-out people
+    users: int = 1000  # held-out people per seed
+    train_steps: int = 500_000  # decisions an agent may learn from, per seed
+    horizon_days: float | None = None  # how long each user is watched; None: as the world says
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One agent of a comparison, looked up."""
+
+    label: str  # as asked for
+    spec: AgentSpec
+    decision: Decision
+
+    @property
+    def kind(self) -> Kind:
+        """The report's word for it."""
+        if self.spec.privileged:
+            return "reference"
+        if self.spec.extra in ("rl", "ray"):
+            return "learner"
+        return "bandit" if self.spec.policy.learns else "fixed"
+
+
+def check(settings: Settings) -> list[Entry]:
+    """Look everything up; Refused with one sentence about the first thing that is wrong."""
+    _least("seeds", settings.seeds, "a comparison needs at least 1 seed (3 give fair intervals)")
+    _least("users", settings.users, "an evaluation needs at least 1 user (1000 are plenty)")
+    _least("train-steps", settings.train_steps, "learning takes at least 1 decision")
+    for name, known in (("decision", Decision), ("observe", Observe)):
+        came = getattr(settings, name)
+        if came not in get_args(known):
+            raise Refused(f"{name}={came!r}; wanted {' or '.join(get_args(known))}.")
+    if settings.horizon_days is not None and not 0 < settings.horizon_days < float("inf"):
+        raise Refused(
+            f"horizon-days={settings.horizon_days:g}; wanted a finite number above 0 (days)."
+        )
+    task = find_task(settings.world)
+    find_scenario(settings.scenario)
+    if not settings.agents:
+        raise Refused("no agents came; name at least one, such as --agents random linucb.")
+    twice = [label for label in settings.agents if settings.agents.count(label) > 1]
+    if twice:
+        raise Refused(f"agent {twice[0]!r} came twice; name each agent once.")
+    entries = [find_entry(label, settings.decision, task) for label in settings.agents]
+    for entry in entries:
+        try:
+            cohort_maker(settings, entry)(1)
+        except (ValueError, TypeError) as error:
+            raise Refused(f"agent {entry.label!r} cannot play here: {error}") from None
+    return entries
+
+
+def _least(name: str, came: int, reason: str) -> None:
+    if came < 1:
+        raise Refused(f"{name}={came}; {reason}.")
+
+
+def world_ids() -> list[str]:
+    """Ids of all worlds that a comparison can run on."""
+    import gymnasium
+
+    importlib.import_module("longplay.envs")  # registers them
+    return sorted(
+        name for name, spec in gymnasium.registry.items()
+        if name.startswith("longplay/") and spec.vector_entry_point is not None
+    )  # fmt: skip
+
+
+def find_task(world: str) -> str:
+    """The task of a world's id ("longplay/AdLoad-v0" -> "AdLoad"); Refused if there is none."""
+    known = world_ids()
+    if world not in known:
+        raise Refused(f"There is no world {world!r}{did_you_mean(world, known)}")
+    return world.rpartition("/")[2].rpartition("-v")[0]
+
+
+def find_scenario(name: str) -> Any:
+    """The World of a scenario's name; Refused if there is none."""
+    from longplay.envs.scenarios import SCENARIOS
+
+    if name not in SCENARIOS:
+        raise Refused(f"There is no scenario {name!r}{did_you_mean(name, SCENARIOS)}")
+    return SCENARIOS[name]
+
+
+def find_entry(label: str, decision: Decision, task: str) -> Entry:
+    """Look up ``"linucb"`` or ``"linucb@fetch"``; Refused if it cannot play this task here."""
+    from longplay.agents.registry import AGENTS as known
+
+    name, at, level = label.partition("@")
+    if at and level not in get_args(Decision):
+        raise Refused(
+            f"agent {label!r} asks for the decision {level!r}; wanted @fetch or @session."
+        )
+    if name not in known:
+        layout = re.fullmatch(r"fixed((?:-\d+)+)", name)
+        rule = "" if not layout else ": ads may stand at most twice among 2, 3, 5, 7, 8 and 10"
+        raise Refused(f"There is no agent {name!r}{rule}{did_you_mean(name, known)}")
+    spec = known[name]
+    if task not in spec.tasks:
+        others = sorted(other for other in known if task in known[other].tasks)
+        raise Refused(
+            f"agent {name!r} plays {' and '.join(spec.tasks)}, not {task}; choose among "
+            f"{', '.join(others)}."
+        )
+    require_extra(spec.extra, f"agent {name!r}")
+    asks = spec.cohort_kwargs(task)
+    if asks.get("action") in ("slate", "item"):  # candidates change with every fetch
+        decision = "fetch"
+    asks["decision"] = level if at else asks.get("decision", decision)
+    return Entry(label, dataclasses.replace(spec, asks={task: asks}), asks["decision"])
+
+
+def cohort_maker(settings: Settings, entry: Entry) -> Callable[..., Cohort]:
+    """``make_cohort(num_envs, **overrides)`` for an agent's training and evaluation."""
+    from longplay.envs.cohort import Cohort
+
+    task = find_task(settings.world)
+    keywords: dict[str, Any] = {
+        "task": task,
+        "scenario": settings.scenario,
+        "observe": settings.observe,
+        "horizon_days": settings.horizon_days,
+        "threads": 1,
+        **entry.spec.cohort_kwargs(task),
+    }
+
+    def make_cohort(num_envs: int, **overrides: Any) -> Cohort:
+        return Cohort(num_envs=num_envs, **{**keywords, **overrides})
+
+    return make_cohort
+
+
+def require_extra(extra: str | None, wanted_by: str) -> None:
+    """Refused unless every library of an extra can be found. Imports nothing."""
+    from longplay.agents.extras import MissingExtra, require
+
+    try:
+        require(extra, wanted_by)
+    except MissingExtra as error:
+        raise Refused(str(error)) from None
+
+
+def did_you_mean(came: str, known: Iterable[str]) -> str:
+    """The end of a sentence: "; did you mean X?", or all known names (of layouts, one)."""
+    names = list(known)
+    tails = {name.rpartition("/")[2].lower(): name for name in names}
+    near = difflib.get_close_matches(came.rpartition("/")[2].lower(), tails, n=1, cutoff=0.4)
+    if near:
+        return f"; did you mean {tails[near[0]]}?"
+    layouts = [name for name in names if name.startswith("fixed-") and name != "fixed-3-7"]
+    return f"; there are: {', '.join(name for name in names if name not in layouts)}."
