@@ -127,8 +127,8 @@ def summary(data: ReportData, width: int = 80) -> tuple[Table, str, str]:
     from rich.markup import escape
     from rich.table import Table
 
-    from longplay.experiments.findings import find
-    from longplay.experiments.wording import answer
+    from longplay.experiments.report.findings import find
+    from longplay.experiments.report.wording import answer
 
     found, wide = find(data), width >= WIDE
     day = max((d for row in found.rows for d in row.retention if d <= 28), default=0)
@@ -161,7 +161,7 @@ def summary(data: ReportData, width: int = 80) -> tuple[Table, str, str]:
 
 def _cells(column: Sequence[Interval | None], scale: float = 1.0, half: bool = False) -> list[str]:
     """A column of estimates with their intervals, in digits that suit all of it."""
-    from longplay.experiments.wording import NONE, amount, common_digits, mean_and_range
+    from longplay.experiments.report.wording import NONE, amount, common_digits, mean_and_range
 
     digits = common_digits(column, scale)
     cells = []

@@ -13,8 +13,8 @@ pytest.importorskip("scipy")
 pytestmark = pytest.mark.extras
 
 from longplay.experiments.report import Agent, ReportData, find, write_report  # noqa: E402
-from longplay.experiments.svg import text_width  # noqa: E402
-from longplay.experiments.wording import answer  # noqa: E402
+from longplay.experiments.report.svg import text_width  # noqa: E402
+from longplay.experiments.report.wording import answer  # noqa: E402
 
 # A comparison made up for these tests: plausible numbers that nothing simulated.
 SHAPES = {  # name: (kind, privileged, revenue, satisfied days, D1, D60, ads per hour)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from longplay.experiments.svg import Canvas, Scale, nice_ticks, spread, tick_texts
+from longplay.experiments.report.svg import Canvas, Scale, nice_ticks, spread, tick_texts
 
 
 def test_ticks_are_round_numbers():

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from longplay.experiments.findings import Duel, Findings, Row
+from longplay.experiments.report.findings import Duel, Findings, Row
 from longplay.experiments.stats import Interval
 
 NONE = "–"  # where there is no number

@@ -7,11 +7,20 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from longplay.experiments.figures import NARROW, WIDE, Box, Figure, css, dashes, important, short
-from longplay.experiments.findings import Findings, Row
+from longplay.experiments.report.figures import (
+    NARROW,
+    WIDE,
+    Box,
+    Figure,
+    css,
+    dashes,
+    important,
+    short,
+)
+from longplay.experiments.report.findings import Findings, Row
+from longplay.experiments.report.svg import Canvas, Point, Scale, nice_ticks, spread, text_width
+from longplay.experiments.report.wording import percent
 from longplay.experiments.stats import Columns, Floats
-from longplay.experiments.svg import Canvas, Point, Scale, nice_ticks, spread, text_width
-from longplay.experiments.wording import percent
 
 Line = list[Point]  # points (x, y) in data units
 BINS = 57  # of the distribution of changes; odd: the middle one holds no change

@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from html import escape
 
-from longplay.experiments.findings import Findings
+from longplay.experiments.report.findings import Findings
+from longplay.experiments.report.wording import amount
 from longplay.experiments.stats import DRAWS
-from longplay.experiments.wording import amount
 
 WORLDS = {
     "bench": "bench has pronounced trade-offs on purpose, to tell methods apart: its effects are "

@@ -19,15 +19,19 @@ from importlib import resources
 from pathlib import Path
 from string import Template
 
-from longplay.experiments import figures, panels
-from longplay.experiments.figures import Figure
-from longplay.experiments.findings import DAYS, Agent, Findings, Kind, ReportData, Row, find
-from longplay.experiments.notes import definitions, how_made, limits
+from longplay.experiments.report import figures, panels
+from longplay.experiments.report.figures import Figure
+from longplay.experiments.report.findings import DAYS, Findings, ReportData, Row, find
+from longplay.experiments.report.notes import definitions, how_made, limits
+from longplay.experiments.report.svg import Canvas
+from longplay.experiments.report.wording import (
+    NONE,
+    answer,
+    common_digits,
+    digits_of,
+    mean_and_range,
+)
 from longplay.experiments.stats import QUANTILES, Interval
-from longplay.experiments.svg import Canvas
-from longplay.experiments.wording import NONE, answer, common_digits, digits_of, mean_and_range
-
-__all__ = ["Agent", "Kind", "ReportData", "find", "write_report"]
 
 KINDS = {
     "learner": "learned, by reinforcement",
@@ -53,7 +57,7 @@ def write_report(folder: Path, data: ReportData) -> Path:
 def page(found: Findings) -> str:
     """The whole page."""
     data, said = found.data, answer(found)
-    template = resources.files(__package__).joinpath("report.html").read_text(encoding="utf-8")
+    template = resources.files(__package__).joinpath("page.html").read_text(encoding="utf-8")
     seeds, users = len(found.panel.seeds), found.panel.users
     kicker = (
         f"longplay · {data.task} on {data.world} · {_count(len(found.rows), 'agent')} · "

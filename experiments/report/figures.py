@@ -9,9 +9,9 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from longplay.experiments.findings import Findings, Row
-from longplay.experiments.svg import Canvas, Point, Scale, spread, text_width
-from longplay.experiments.wording import (
+from longplay.experiments.report.findings import Findings, Row
+from longplay.experiments.report.svg import Canvas, Point, Scale, spread, text_width
+from longplay.experiments.report.wording import (
     amount,
     common_digits,
     inline,
