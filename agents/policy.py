@@ -164,6 +164,8 @@ class BasePolicy:
         policy = cls.build(cohort, **settings)
         policy.bind(cohort)
         if not cls.learns:
+            if progress is not None:
+                progress(budget_steps)
             return policy
         rounds = max(1, -(-budget_steps // cohort.num_envs))
         earned = 0.0

@@ -3,8 +3,7 @@
 For every candidate the laws give, from hidden taste, boredom, intent and the item's true value,
 
     minutes   P(play) E[minutes | play]                                                       (1)
-    worth     P(play) (P(kept) experience + P(skip) skipped) + P(pass) glance passed          (2)
-    kept      P(play) P(kept),  kept: not skipped                                             (3)
+    worth     P(play) E[experience, or what a skip costs | play] + P(pass) glance passed      (2)
 
 and a slate is the K candidates of the highest weighted sum, best first. Each item is judged by
 itself: what one item of a slate does to the next is left out, so these are very good slates, not
@@ -21,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from longplay.agents import rollouts
-from longplay.agents.policy import Act, BasePolicy, Log, MakeCohort, Obs, Progress
+from longplay.agents.policy import Act, Log, MakeCohort, Obs, Progress
 from longplay.agents.privileged import JUDGES, Privileged, milestones
 from longplay.agents.registry import agent
 from longplay.envs.cohort import Cohort
@@ -35,14 +34,14 @@ from longplay.envs.state import Desk
 
 Floats = npt.NDArray[np.float64]
 
-SIGNALS = ("minutes", "worth", "kept")
-POINTS = 8  # of the dwell time's distribution, for its mean
+SIGNALS = ("minutes", "worth")
+POINTS = 5  # of the dwell time's distribution, for its mean
 ASKS: Mapping[str, Mapping[str, Any]] = {"Feed": {"action": "slate", "decision": "fetch"}}
 
 
 @compiled
 def _foresee(users: Any, rows: Any, offered: Any, items: Any, world: Any, out: Any) -> None:
-    """Equations (1) to (3) for the candidates offered (n, m) to users[rows], into out (n, m, 3)."""
+    """Equations (1) and (2) for candidates offered (n, m) to users[rows], into out (n, m, 2)."""
     w = world[0]
     for r in range(len(rows)):
         u = users[rows[r]]
@@ -55,12 +54,11 @@ def _foresee(users: Any, rows: Any, offered: Any, items: Any, world: Any, out: A
             play = p_play(draw, z, w.choice)
             match = match_of(affinity, item.value, bored)
             length = item.minutes * 60.0
-            minutes, kept, felt = 0.0, 0.0, 0.0
+            minutes, felt = 0.0, 0.0
             for q in range(POINTS):
                 seconds = dwell_seconds((q + 0.5) / POINTS, match, u.skippiness, length, z, w.dwell)
                 minutes += seconds / 60.0
                 if seconds >= w.dwell.skip:
-                    kept += 1.0
                     felt += experience_of(
                         affinity, item.value, bored, seconds / 60.0, w.satisfaction
                     )
@@ -69,7 +67,6 @@ def _foresee(users: Any, rows: Any, offered: Any, items: Any, world: Any, out: A
             passed = w.satisfaction.glance * w.satisfaction.passed[z]
             out[r, j, 0] = play * minutes / POINTS
             out[r, j, 1] = play * felt / POINTS + (1.0 - play) * passed
-            out[r, j, 2] = play * kept / POINTS
 
 
 @lru_cache(maxsize=16)
@@ -83,7 +80,7 @@ def _foresight(laws: tuple[tuple[str, Law], ...]) -> Law:
 
 
 def foresee(cohort: Cohort, rows: npt.NDArray[np.int64]) -> Floats:
-    """(len(rows), m, 3) the SIGNALS of the candidates before the users of these rows."""
+    """(len(rows), m, 2) the SIGNALS of the candidates before the users of these rows."""
     offered = Desk(*cohort.state()["desk"]).candidates[rows]
     out = np.empty((*offered.shape, len(SIGNALS)))
     law = _foresight(cohort.world.laws)
@@ -96,7 +93,7 @@ class WeighedSlate(Privileged):
 
     task = "Feed"
 
-    def __init__(self, weights: tuple[float, ...] | list[float] = (1.0, 0.0, 0.0)) -> None:
+    def __init__(self, weights: tuple[float, ...] | list[float] = (1.0, 0.0)) -> None:
         super().__init__()
         self.weights = tuple(float(w) for w in weights)
 
@@ -140,10 +137,11 @@ class MyopicSlate(WeighedSlate):
     asks=ASKS,
 )
 class PatientSlate(WeighedSlate):
-    """The weights of SIGNALS under which the lives of training users are worth most.
+    """The weighing of minutes and worth under which the lives of training users are worth most.
 
-    Searched on the sphere from the myopic weights on, signals in units of their spread: rounds of
-    random steps of shrinking size, the same users and the same luck for all, the best kept.
+    score = cos(angle) minutes + sin(angle) worth, both in units of their spread; 0 degrees is
+    myopic, beyond 90 minutes count against an item. Angles are tried on `judges` users and `days`
+    days of life, same users, same luck: first ANGLES, then half as far to either side of the best.
     """
 
     @classmethod
@@ -156,28 +154,37 @@ class PatientSlate(WeighedSlate):
         progress: Progress | None = None,
         log: Log | None = None,
         judges: int = 96,
-        trials: int = 16,
+        days: float = 35.0,
         **settings: Any,
     ) -> Self:
         """Search on training users; the budget of decisions does not matter."""
         told = milestones(progress, budget_steps)
-        rng = np.random.default_rng([seed, 3])
-        court = make_cohort(judges, autoreset_mode="DISABLED", first_user=JUDGES)
+        court = make_cohort(judges, autoreset_mode="DISABLED", first_user=JUDGES, horizon_days=days)
         court.reset(seed=seed)
         spread = foresee(court, np.arange(judges)).reshape(-1, len(SIGNALS)).std(axis=0)
-        best = np.array([1.0, 0.0, 0.0])
-        value = life_value(court, best / spread, seed)
-        for trial in range(trials):
-            step = 1.0 if trial < trials // 2 else 0.4
-            there = best + step * rng.normal(size=len(SIGNALS))
-            there /= np.linalg.norm(there)
-            reached = life_value(court, there / spread, seed)
-            if reached > value:
-                best, value = there, reached
-            if log is not None:
-                log("train/value", value, budget_steps)
-            told((trial + 1) / trials)
-        return cls(weights=tuple(float(w) for w in best / spread))
+        tried: dict[float, float] = {}
+
+        def attempt(angles: tuple[float, ...]) -> float:
+            for angle in angles:
+                tried[angle] = life_value(court, weighing(angle) / spread, seed)
+                told(len(tried) / (len(ANGLES) + 2))
+            return max(tried, key=lambda angle: tried[angle])
+
+        best = attempt(ANGLES)
+        best = attempt((best - HALFWAY, best + HALFWAY))
+        if log is not None:
+            log("train/angle", best, budget_steps)
+            log("train/value", tried[best], budget_steps)
+        return cls(weights=tuple(float(w) for w in weighing(best) / spread))
+
+
+ANGLES = (0.0, 30.0, 60.0, 90.0, 120.0)  # degrees
+HALFWAY = 15.0
+
+
+def weighing(angle: float) -> Floats:
+    """(2,) weights of SIGNALS at an angle in degrees."""
+    return np.array([np.cos(np.deg2rad(angle)), np.sin(np.deg2rad(angle))])
 
 
 def life_value(court: Cohort, weights: Floats, seed: int) -> float:

@@ -116,7 +116,9 @@ def ordered(plays: Plays) -> Plays:
             "A play log with starts or minutes that are negative or no numbers; drop these rows."
         )
     later = user[1:] > user[:-1]
-    if not (later | ((user[1:] == user[:-1]) & (start[1:] >= start[:-1]))).all():
+    longer = (start[1:] == start[:-1]) & (minutes[1:] >= minutes[:-1])
+    after = (start[1:] > start[:-1]) | longer  # the longer of two plays at once comes last
+    if not (later | ((user[1:] == user[:-1]) & after)).all():
         order = np.lexsort((minutes, start, user))
         user, start, minutes = user[order], start[order], minutes[order]
         later = user[1:] != user[:-1]
