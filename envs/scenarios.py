@@ -227,10 +227,10 @@ def find_world(scenario: "str | World") -> World:
 MUSIC = World(
     name="music",
     about="Music streaming: sessions, gaps, habit and skips fitted to listening histories.",
-    # Every number here is fitted to the figures in experiments/targets/music.json (50 people's
-    # histories), by experiments/calibrate.py and then by hand; docs/realism.md shows how near it
-    # comes and what misses. All else is the default of its law: a published value or a free
-    # choice, as it says there.
+    # Every number here is fitted to the figures of 50 people's histories that lie in
+    # experiments/fitting/targets/music.json, by experiments/fitting/calibrate.py and then by hand;
+    # docs/realism.md shows how near it comes and what misses. All else is the default of its law:
+    # a published value or a free choice, as it says there.
     intent=Intent(share=(0.4, 0.3, 0.2, 0.0686)),
     attention=Attention(pause_chance=0.105, pause_minutes=8.26),
     dwell=Dwell(scale=2200.0, hurry=(0.0, -0.54, 0.8, 2.55)),

@@ -190,6 +190,23 @@ def agents(words: list[str]) -> int:
     return 0
 
 
+@command
+def realism(words: list[str]) -> int:
+    """Set a scenario's figures beside those of real logs."""
+    from longplay.experiments.fitting import realism as page
+
+    return page.command(parse(page.Realism, words, page.Realism()))
+
+
+@command
+def calibrate(words: list[str]) -> int:
+    """Fit a scenario's free parameters to figures of real logs."""
+    need("scipy", "longplay calibrate")
+    from longplay.experiments.fitting import calibrate as fit
+
+    return fit.command(parse(fit.Calibrate, words, fit.Calibrate()))
+
+
 def need(library: str, wanted_by: str) -> None:
     """Refused unless a library of the extra `experiments` can be found. Imports nothing."""
     if importlib.util.find_spec(library) is None:

@@ -31,7 +31,9 @@ Floats = npt.NDArray[np.float64]
 
 LAYOUTS_OR_ITEMS: Mapping[str, Mapping[str, Any]] = {"Feed": {"action": "slate"}}
 BLOCK = 512  # users whose candidates are scored at a time; bounds the memory
-CROSSED: tuple[str, ...] = ()  # user features that item features are multiplied with
+# User features to multiply item features with. None: in bench, crossing with the skip rate or
+# counters of the session earned no more minutes.
+CROSSED: tuple[str, ...] = ()
 
 
 class LinearBandit(BasePolicy):

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from pytest import approx
 
 from longplay.envs.scenarios import find_world
-from longplay.experiments.calibrate import (
+from longplay.experiments.fitting.calibrate import (
     KNOBS,
     Knob,
     fit,
@@ -18,8 +18,8 @@ from longplay.experiments.calibrate import (
     residuals,
     turned,
 )
-from longplay.experiments.playlog import Figures
-from longplay.experiments.realism import Targets, read_targets
+from longplay.experiments.fitting.playlog import Figures
+from longplay.experiments.fitting.realism import Targets, read_targets
 
 MUSIC = find_world("music")
 

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pytest import approx
 
-from longplay.experiments.playlog import (
+from longplay.experiments.fitting.playlog import (
     IDLE,
     LATER,
     POSITIONS,

@@ -9,8 +9,8 @@ import pytest
 from pytest import approx
 
 from longplay.envs.cohort import Cohort
-from longplay.experiments.playlog import Figures, Plays, figures
-from longplay.experiments.realism import (
+from longplay.experiments.fitting.playlog import Figures, Plays, figures
+from longplay.experiments.fitting.realism import (
     Comparison,
     Realism,
     Targets,

@@ -28,8 +28,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from longplay.envs.scenarios import World, find_world
-from longplay.experiments.playlog import Figures, Floats, figures
-from longplay.experiments.realism import (
+from longplay.experiments.fitting.playlog import Figures, Floats, figures
+from longplay.experiments.fitting.realism import (
     BAND,
     LEAST_DAYS,
     Targets,

@@ -2,12 +2,11 @@
 
     longplay realism --scenario music --out docs/realism.md
 
-A world is run with no ads under the production ranker, the plays of those still alive at the end
-are gathered, and their figures (playlog.py) are set beside the figures of real logs that the
-project carries in experiments/targets. A figure is *within* its band if its relative error is
-at most 15 %. A profile of shares is within if every bin that holds at least half of an even share
-is; the small bins count through the total variation distance, which is given beside it.
-"""
+A world is run with no ads under the production ranker, the plays of those still alive at the
+end are gathered, and their figures (playlog.py) are set beside the figures of real logs that
+the project carries in targets/. A figure is *within* its band if its relative error is at most
+15 %. A profile of shares is within if every bin that holds at least half of an even share is;
+the small bins count through the total variation distance, which is given beside it. """
 
 import json
 import math
@@ -21,7 +20,7 @@ import numpy.typing as npt
 
 from longplay.envs.cohort import Cohort
 from longplay.envs.scenarios import World, find_world
-from longplay.experiments.playlog import Figures, Floats, Plays, figures
+from longplay.experiments.fitting.playlog import Figures, Floats, Plays, figures
 from longplay.experiments.run import Refused
 
 BAND = 0.15  # largest relative error of a figure that is within
@@ -98,7 +97,7 @@ def read_targets(name: str | Path) -> Targets:
     Raises:
         ValueError: there is no such target, or the file lacks a part.
     """
-    here = resources.files("longplay.experiments") / "targets"
+    here = resources.files("longplay.experiments.fitting") / "targets"
     known = sorted(p.name[:-5] for p in here.iterdir() if p.name.endswith(".json"))
     if str(name) in known:
         text = (here / f"{name}.json").read_text(encoding="utf-8")
@@ -126,7 +125,7 @@ def read_targets(name: str | Path) -> Targets:
     except (KeyError, json.JSONDecodeError) as fault:
         raise ValueError(
             f"Target figures in {str(name)!r} cannot be read ({fault!r}); "
-            "wanted a JSON object like experiments/targets/music.json."
+            "wanted a JSON object like experiments/fitting/targets/music.json."
         ) from fault
 
 
@@ -287,10 +286,10 @@ def page(result: Comparison, command_line: str) -> str:
         "rate) are over users. *Within 15 %* means, for a profile, that every bin with at least "
         "half of an even share (hours: 1/48, weekdays: 1/14) is within 15 %; smaller bins count "
         "through the total variation distance alone, the share of plays that would have to move "
-        "for the profiles to agree. Definitions: `experiments/playlog.py`.",
+        "for the profiles to agree. Definitions: `experiments/fitting/playlog.py`.",
         f"## Fitted\n\n{_score(fitted)} The scenario's parameters were chosen for these, on "
-        "other seeds: first by least squares (`experiments/calibrate.py`, seed 1), then by hand "
-        "on seeds 1, 5 and 7.",
+        "other seeds: first by least squares (`experiments/fitting/calibrate.py`, seed 1), then "
+        "by hand on seeds 1, 5 and 7.",
         table(fitted),
         f"## Checks\n\n{_score(checks)} No parameter was chosen for these.",
         table(checks),
