@@ -112,7 +112,7 @@ PRESETS = {
         world="longplay/AdLoad-v0",
         scenario="bench",
         decision="session",
-        agents=("random", "fixed-none", "fixed-3-7", "epsilon-greedy", "linucb", "lints", "ppo",
+        agents=("random", "fixed-none", "fixed-3-7", "fixed-7-8", "epsilon-greedy", "linucb", "lints", "ppo",
                 "myopic", "patient"),
         seeds=3,
         users=500,

@@ -6,7 +6,8 @@ A world is run with no ads under the production ranker, the plays of those still
 end are gathered, and their figures (playlog.py) are set beside the figures of real logs that
 the project carries in targets/. A figure is *within* its band if its relative error is at most
 15 %. A profile of shares is within if every bin that holds at least half of an even share is;
-the small bins count through the total variation distance, which is given beside it. """
+the small bins count through the total variation distance, which is given beside it.
+"""
 
 import json
 import math
