@@ -178,7 +178,11 @@ class BasePolicy:
                 log("train/reward", earned / ((i - 1) % LOG_EVERY + 1), i * cohort.num_envs)
                 earned = 0.0
         policy.explore = False
+        policy.settle()
         return policy
+
+    def settle(self) -> None:
+        """Work in all that was learnt; called when training ends. Learners that put it off do."""
 
 
 LANES = 256  # users served at a time while learning online

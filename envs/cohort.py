@@ -30,6 +30,7 @@ from longplay.envs.arguments import (
     one_of,
     positive,
 )
+from longplay.envs.memory import Lender
 from longplay.envs.population import open_shop
 from longplay.envs.scenarios import World, find_world, kernel_of, packed
 from longplay.envs.state import (
@@ -186,6 +187,7 @@ class Cohort(VectorEnv[Any, Any, Any]):
         self._reward = self.outcomes[REWARDS[self.task]]
         self._threads = choose_threads(threads, n)
         self._pool: tuple[int, ThreadPoolExecutor] | None = None
+        self._lender = Lender()
 
     def _set_spaces(self) -> None:
         names: tuple[str, ...] = spaces.USER_FEATURES
@@ -247,11 +249,12 @@ class Cohort(VectorEnv[Any, Any, Any]):
                 "reset_mask leaves out users who were never reset: reset all of them first."
             )
         self._set_seeds(seed, mask)
-        self._lives[mask] += 1
-        numbers = self.first_user + np.arange(self.num_envs) + (self._lives << LIVES)
+        lanes = np.flatnonzero(mask)
+        self._lives[lanes] += 1
         if "users" in options:
-            numbers = check_users(options["users"], self.num_envs)
-        self._admit(mask, numbers)
+            self._admit(lanes, check_users(options["users"], self.num_envs)[lanes])
+        else:
+            self._admit(lanes, self._numbers(lanes))
         self._finished[mask] = False
         return self._observation(), self._info()
 
@@ -276,11 +279,17 @@ class Cohort(VectorEnv[Any, Any, Any]):
             self._seeds[lane] = int(number) % (1 << 62)
             self._lives[lane] = -1
 
-    def _admit(self, mask: npt.NDArray[np.bool_], numbers: Array) -> None:
-        self.users[mask] = np.zeros(1, USER)
-        self.users["user"][mask] = numbers[mask]
-        self.users["seed"][mask] = self._seeds[mask]
-        self._each_slice(self._kernel.admit, mask)
+    def _numbers(self, lanes: Array) -> Array:
+        """Who lives in these lanes: lane after lane, and life after life."""
+        numbers: Array = self.first_user + lanes + (self._lives[lanes] << LIVES)
+        return numbers
+
+    def _admit(self, lanes: Array, numbers: Array) -> None:
+        """Let these people be born in these lanes, and grow up."""
+        self.users[lanes] = np.zeros(1, USER)
+        self.users["user"][lanes] = numbers
+        self.users["seed"][lanes] = self._seeds[lanes]
+        self._each_slice(self._kernel.admit, len(lanes), lanes)
 
     def step(
         self, actions: Any
@@ -301,34 +310,32 @@ class Cohort(VectorEnv[Any, Any, Any]):
         if self._lives[0] < 0:
             raise gym.error.ResetNeeded("step() came before reset(): call reset(seed=...) first.")
         self._decode(actions)
-        self._each_slice(self._kernel.advance)
-        over = self.users["over"].view(np.bool_)
-        terminated = self.users["gone"].view(np.bool_) & over
+        self._each_slice(self._kernel.advance, self.num_envs)
+        over = self.over
+        terminated = self.users["gone"].astype(bool) & over
         truncated = over & ~terminated
         reward = self._reward.copy()
         info = self._info()
         if self.autoreset_mode == AutoresetMode.SAME_STEP:
             if over.any():
-                ended = over.copy()
                 info["final_obs"] = self._observation(copy=True)
-                info["_final_obs"] = ended
-                self._next_lives(ended)
+                info["_final_obs"] = over
+                self._next_lives(np.flatnonzero(over))
         elif self.autoreset_mode == AutoresetMode.NEXT_STEP:
             started = self._finished
             self._finished = over & ~started
             if started.any():
                 terminated &= ~started
                 truncated &= ~started
-                self._next_lives(started)
+                self._next_lives(np.flatnonzero(started))
         return self._observation(), reward, terminated, truncated, info
 
-    def _next_lives(self, mask: npt.NDArray[np.bool_]) -> None:
-        """Put the next person into the lanes of ``mask``, keeping the outcomes just made."""
-        kept, slots = self.outcomes[mask], self.slots[mask]
-        self._lives[mask] += 1
-        numbers = self.first_user + np.arange(self.num_envs) + (self._lives << LIVES)
-        self._admit(mask, numbers)
-        self.outcomes[mask], self.slots[mask] = kept, slots
+    def _next_lives(self, lanes: Array) -> None:
+        """Put the next person into these lanes, keeping the outcomes just made."""
+        kept, slots = self.outcomes[lanes], self.slots[lanes]
+        self._lives[lanes] += 1
+        self._admit(lanes, self._numbers(lanes))
+        self.outcomes[lanes], self.slots[lanes] = kept, slots
 
     def _decode(self, actions: Any) -> None:
         """Write the actions to the desk, refusing what lies outside the space."""
@@ -379,11 +386,10 @@ class Cohort(VectorEnv[Any, Any, Any]):
         self._desk.weights[:] = np.clip(acts, -1.0, 1.0)
         spaces.rank_all(self._desk)
 
-    def _each_slice(self, loop: Any, mask: npt.NDArray[np.bool_] | None = None) -> None:
-        """Run a loop over all users, in slices side by side if there are many."""
-        chosen = () if mask is None else (mask,)
+    def _each_slice(self, loop: Any, n: int, *lanes: Array) -> None:
+        """Run a loop over n users, in slices side by side if there are many."""
         rest = (
-            *chosen,
+            *lanes,
             self._desk,
             self.slots,
             self.outcomes,
@@ -392,8 +398,7 @@ class Cohort(VectorEnv[Any, Any, Any]):
             self._study,
             self._params,
         )
-        n = self.num_envs
-        if self._threads == 1:
+        if self._threads == 1 or n < self._threads:
             loop(self.users, 0, n, *rest)
             return
         cuts = [n * t // self._threads for t in range(self._threads + 1)]
@@ -412,12 +417,11 @@ class Cohort(VectorEnv[Any, Any, Any]):
     # Seeing.
 
     def _observation(self, copy: bool = False) -> Any:
-        fresh = self.copy or copy
-        rows = self._rows.copy() if fresh else self._rows
+        give = self._lender.copy_of if self.copy or copy else np.asarray
         if isinstance(self.single_observation_space, gym.spaces.Box):
-            return rows
+            return give(self._rows)
         features = self._desk.features.reshape(self.num_envs, -1)
-        return {"user": rows, "candidates": features.copy() if fresh else features}
+        return {"user": give(self._rows), "candidates": give(features)}
 
     def _info(self) -> dict[str, Any]:
         return {

@@ -5,12 +5,15 @@ through :func:`law`, which compiles with
 
 - ``nogil``: slices of a cohort run in threads side by side;
 - ``error_model="numpy"``: a division by zero gives inf, not a hidden branch per division;
+- ``_nrt=False``: nothing is allocated, so nobody counts references to arrays (which had cost a
+  sixth of the time of a step); a law from a user's notebook may allocate;
+- ``no_cfunc_wrapper``: nobody calls a law from C; compiling is quicker by an eighth;
 - ``cache``: the machine code is kept on disk. numba keys an entry by the file of the *caller*
   alone, so an edited law would go unseen. We therefore keep each state of the sources in a
   folder of its own, named by a hash over every source file of this room.
 
-fastmath is off but for :func:`dot`, whose sum may be reordered: elsewhere nan and inf have
-meaning (no survey, never back).
+fastmath is off: nan and inf have meaning (no survey, never back), and the same numbers come out
+on every machine of a kind.
 """
 
 import hashlib
@@ -27,7 +30,12 @@ from numba.core import config
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-OPTIONS: dict[str, Any] = {"nogil": True, "error_model": "numpy"}
+OPTIONS: dict[str, Any] = {
+    "nogil": True,
+    "error_model": "numpy",
+    "_nrt": False,
+    "no_cfunc_wrapper": True,
+}
 ROOM = Path(__file__).parent
 
 
@@ -94,7 +102,7 @@ def recompiled(
     fresh = dict(namespace)
     for name, function in replaced.items():
         plain = getattr(function, "py_func", function)
-        fresh[name] = numba.njit(**OPTIONS)(plain)
+        fresh[name] = numba.njit(**(OPTIONS | {"_nrt": True}))(plain)
     for name, function in namespace.items():
         plain = getattr(function, "py_func", None)
         if plain is None or name in replaced or plain.__module__ != namespace["__name__"]:

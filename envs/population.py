@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from longplay.envs import draws
 from longplay.envs.compiled import law
+from longplay.envs.memory import aligned_zeros
 from longplay.envs.state import ITEM, SHELF, TOPICS
 
 
@@ -155,7 +156,7 @@ def open_shop(p: Catalogue) -> Shop:
     quality = p.estimate * value + math.sqrt(1 - p.estimate**2) * guess
     popularity = quality + attraction  # what a production ranker sorts by
 
-    items = np.zeros(n, ITEM)
+    items = aligned_zeros(n, ITEM)
     order = np.lexsort((-popularity, topic))
     items["topic"] = topic
     items["attraction"] = attraction[order]

@@ -130,7 +130,7 @@ FATE: list[Field] = [
 USER = record(IDENTITY + TRAITS + MOODS + LOGS + FATE)
 HIDDEN = tuple(name for name, *_ in TRAITS + MOODS)  # fields of USER no platform can see
 
-ITEM = record(  # 96 bytes: whoever looks at an item touches little memory
+ITEM = record(  # 96 bytes: an item lies on two lines of memory, see memory.py
     [
         ("vector", "f4", (TOPICS,)),  # its place in taste space; affinity = taste . vector [1]
         ("attraction", "f4"),  # a, how much it draws the eye [1], standard normal
@@ -140,6 +140,7 @@ ITEM = record(  # 96 bytes: whoever looks at an item touches little memory
         ("freshness", "f4"),  # 1 = released now, falling to 0 with age [0, 1]
         ("minutes", "f4"),  # duration [min]
         ("topic", "i4"),  # 0 .. TOPICS-1
+        ("blank", "f4"),  # fills the 96 bytes
     ]
 )
 

@@ -27,6 +27,7 @@ from longplay.envs.laws.returning import hours_away, log_return
 from longplay.envs.laws.satiation import next_satiation, remaining
 from longplay.envs.laws.satisfaction import experience_of, felt, next_satisfaction
 from longplay.envs.laws.survey import answer, p_answer
+from longplay.envs.memory import fetch_ahead
 from longplay.envs.population import give_birth
 from longplay.envs.spaces import ad_mask, dot, observe, serve
 from longplay.envs.state import PRODUCTION, TOPICS
@@ -418,6 +419,11 @@ def advance(
     for i in range(lo, hi):
         u = users[i]
         out = outs[i]
+        if i + 1 < hi:
+            fetch_ahead(users[i + 1])
+            fetch_ahead(outs[i + 1])
+            for item in desk.slates[i + 1]:
+                fetch_ahead(shop.items[item])
         blank(out, u)
         if u.over == 1:
             continue
@@ -442,7 +448,7 @@ def admit(
     users: Any,
     lo: int,
     hi: int,
-    chosen: Any,
+    lanes: Any,
     desk: Any,
     slots: Any,
     outs: Any,
@@ -451,7 +457,7 @@ def admit(
     study: Any,
     world: Any,
 ) -> None:
-    """Bear the ``chosen`` (bool) users of ``lo .. hi-1``, and let them live their youth.
+    """Bear the users of ``lanes[lo:hi]``, and let them live their youth.
 
     USER rows must be blank but for `seed`, `user` and `luck`; other arguments as for `advance`.
     Youth is spent under the production ranker and a fixed layout, and is survived by all; the
@@ -460,9 +466,7 @@ def admit(
     w = world[0]
     s = study[0]
     mask = ad_mask(s.youth_layout)
-    for i in range(lo, hi):
-        if not chosen[i]:
-            continue
+    for i in lanes[lo:hi]:
         u = users[i]
         blank(outs[i], u)
         give_birth(u, u.user, u.seed, w)

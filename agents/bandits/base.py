@@ -99,6 +99,10 @@ class LinearBandit(BasePolicy):
             "ridge": self.ridge_settings,
         }
 
+    def settle(self) -> None:
+        """Work in all rows that have come."""
+        self.ridge.settle()
+
     def arrays(self) -> dict[str, npt.NDArray[Any]]:
         """The moments of the regressions."""
         return dict(self.ridge.arrays())

@@ -92,14 +92,16 @@ def p_best(mean: Floats, sd: Floats, arm: Ints) -> Floats:
     below 1e-7, whatever the ratios (a Gauss-Hermite rule of fixed size does not).
     """
     out = np.empty(len(mean))
-    _p_best(np.ascontiguousarray(mean), np.ascontiguousarray(sd), np.asarray(arm, np.int64), out)
+    rivals = np.empty((2, mean.shape[1]))
+    _p_best(
+        np.ascontiguousarray(mean), np.ascontiguousarray(sd), np.asarray(arm, np.int64), rivals, out
+    )
     return out
 
 
 @compiled
-def _p_best(mean: Floats, sd: Floats, arm: Ints, out: Floats) -> None:
+def _p_best(mean: Floats, sd: Floats, arm: Ints, rival: Floats, out: Floats) -> None:
     n, arms = mean.shape
-    rival_m, rival_s = np.empty(arms), np.empty(arms)
     for i in range(n):
         m, s = mean[i, arm[i]], sd[i, arm[i]]
         low = -TAIL
@@ -110,7 +112,7 @@ def _p_best(mean: Floats, sd: Floats, arm: Ints, out: Floats) -> None:
         spectrum = 1.0
         for b in range(arms):
             if b != arm[i] and m + s * low - mean[i, b] < TAIL * sd[i, b]:
-                rival_m[rivals], rival_s[rivals] = mean[i, b], sd[i, b]
+                rival[0, rivals], rival[1, rivals] = mean[i, b], sd[i, b]
                 spectrum += (s / sd[i, b]) ** 2
                 rivals += 1
         if low >= TAIL:
@@ -123,7 +125,7 @@ def _p_best(mean: Floats, sd: Floats, arm: Ints, out: Floats) -> None:
             t = low + step * j
             density = math.exp(-0.5 * t * t)
             for r in range(rivals):
-                gap = (m + s * t - rival_m[r]) / rival_s[r]
+                gap = (m + s * t - rival[0, r]) / rival[1, r]
                 density *= 0.5 * math.erfc(-gap * math.sqrt(0.5))
                 if density < 1e-14:
                     break

@@ -112,6 +112,11 @@ class Ridge:
         spread: Floats = np.einsum("nkd,kde->nke", noise, self._root)
         return np.asarray(self._theta + scale * self._reward[1] * spread)
 
+    def settle(self) -> None:
+        """Renew the fit with every row that has come."""
+        self._new_rows = np.inf
+        self._fit()
+
     def _fit(self) -> None:
         """Renew the fit if enough rows have come."""
         rows = float(self.counts.sum())
@@ -146,7 +151,7 @@ class Ridge:
 
     def arrays(self) -> dict[str, npt.NDArray[np.float64]]:
         """What was learnt. Renews the fit, so that a policy saved and one loaded agree."""
-        self._new_rows = np.inf
+        self.settle()
         return {
             "origin": self.origin,
             "moments": self.moments,

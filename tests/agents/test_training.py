@@ -141,3 +141,16 @@ def test_items_cannot_be_learnt_from_whole_sessions() -> None:
             budget_steps=10,
             task="Feed",
         )
+
+
+@pytest.mark.parametrize("name", ["epsilon-greedy", "linucb"])
+def test_saving_changes_nothing(name: str, tmp_path: Path) -> None:
+    def make(n: int, **settings: Any) -> Cohort:
+        return Cohort("AdLoad", n, **{"scenario": "bench", "threads": 1, **settings})
+
+    policy = registry.train(name, make, seed=0, budget_steps=256 * 23, task="AdLoad")
+    cohort = make(300)
+    obs, _ = cohort.reset(seed=9)
+    before = policy.act(obs, np.random.default_rng(0)).action
+    policy.save(tmp_path / name)
+    assert (policy.act(obs, np.random.default_rng(0)).action == before).all()
