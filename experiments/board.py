@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -99,8 +101,19 @@ def compare_on_screen(
     lines = {
         "report": str(run.report),
         "tables": f"{run.path}/*.parquet",
-        "TensorBoard": f"tensorboard --logdir {run.tensorboard}",
+        "TensorBoard": f"{beside_python('tensorboard')} --logdir {run.tensorboard}",
     }
     for label, text in lines.items():
         results.print(f"{label:<13}{text}", soft_wrap=True, highlight=False, markup=False)
     return 0
+
+
+def beside_python(program: str) -> str:
+    """How to call a program installed with this Python: by its path, seen from here, if need be."""
+    folder = Path(sys.executable).parent
+    if (
+        str(folder) in os.environ.get("PATH", "").split(os.pathsep)
+        or not (folder / program).exists()
+    ):
+        return program
+    return os.path.relpath(folder / program)

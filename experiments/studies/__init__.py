@@ -1,0 +1,1 @@
+"""Studies: one question, one command, one page each."""
