@@ -63,9 +63,9 @@ def page(run: Path) -> str:
         "# Patience pays in `bench`",
         "",
         "Made by `python -m longplay.experiments.studies.tradeoff` from a run of `longplay compare "
-        f"--preset demo` ({config['world']}, scenario `{config['scenario']}`, decision `{config['decision']}`, "
-        f"{config['seeds']} seeds, {config['users']} held-out people in each, "
-        f"{config['train_steps']:,} decisions of training). Do not edit by hand.",
+        f"--preset demo` ({config['world']}, scenario `{config['scenario']}`, "
+        f"decision `{config['decision']}`, {config['seeds']} seeds, {config['users']} held-out "
+        f"people in each, {config['train_steps']:,} decisions of training). Do not edit by hand.",
         "",
         "Differences are means over people, taken person by person: the same people with the same "
         "luck under both policies. Value is revenue plus the world's price of a satisfied active "
