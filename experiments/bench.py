@@ -26,12 +26,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-import numba
 import numpy as np
 import numpy.typing as npt
 
 from longplay.envs import draws
 from longplay.envs.cohort import Cohort
+from longplay.envs.compiled import law
 from longplay.envs.session import AdLoad
 from longplay.experiments.run import environment, write_json
 
@@ -109,7 +109,7 @@ def _short(number: float) -> str:
     return f"{number:.3g}" if abs(number) < 1000 else f"{number:.0f}"
 
 
-@numba.njit  # type: ignore[misc, unused-ignore]
+@law
 def _draw(times: int) -> int:
     """The reference loop: draws, each of which waits for the one before it."""
     word = 1
