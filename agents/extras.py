@@ -3,7 +3,7 @@
 import importlib.util
 
 LIBRARIES = {
-    "rl": ("stable_baselines3", "sb3_contrib", "torch"),
+    "rl": ("stable_baselines3", "torch"),
     "bandits": ("vowpalwabbit",),
     "ray": ("ray",),
 }

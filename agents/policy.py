@@ -11,7 +11,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, Self, runtime_checkable
 
@@ -122,22 +123,27 @@ class BasePolicy:
     def save(self, path: Path) -> None:
         """Write policy.json and, if anything was learnt, arrays.npz."""
         folder = Path(path)
-        write_header(folder, self, self.config())
         arrays = self.arrays()
+        write_header(folder, self, self.config(), arrays)
         if arrays:
             np.savez(folder / ARRAYS, **arrays)  # type: ignore[arg-type]
 
     @classmethod
     def load(cls, path: Path) -> Self:
-        """Read a folder that this class wrote."""
+        """Read a folder that this class wrote; ValueError if it is damaged."""
         folder = Path(path)
         header = read_header(folder, cls)
-        policy = cls(**header["config"])
+        with undamaged(folder / HEADER):
+            policy = cls(**header["config"])
         policy.name = header["name"]
         policy.explore = header["explore"]
-        if (folder / ARRAYS).exists():
-            with np.load(folder / ARRAYS, allow_pickle=False) as arrays:
-                policy.set_arrays(dict(arrays))
+        with undamaged(folder / ARRAYS):
+            arrays = read_arrays(folder / ARRAYS)
+            wanted = header.get("arrays")  # None: saved before the header named them
+            if wanted is not None and sorted(arrays) != sorted(wanted):
+                raise ValueError(f"it holds {_listed(arrays)}; wanted {_listed(wanted)}")
+            if arrays:
+                policy.set_arrays(arrays)
         return policy
 
     @classmethod
@@ -211,8 +217,13 @@ def online(cohort: Cohort, policy: Policy, *, seed: int, rounds: int) -> Iterato
         obs = next_obs
 
 
-def write_header(folder: Path, policy: Any, config: Mapping[str, Any]) -> None:
-    """Write policy.json into `folder`, which is made if need be and must hold no policy yet."""
+def write_header(
+    folder: Path, policy: Any, config: Mapping[str, Any], arrays: Iterable[str] = ()
+) -> None:
+    """Write policy.json into `folder`, which is made if need be and must hold no policy yet.
+
+    `arrays` are the names in arrays.npz: without them a folder that lost it would look whole.
+    """
     if (folder / HEADER).exists():
         raise FileExistsError(f"{folder} already holds a policy; save into another folder")
     folder.mkdir(parents=True, exist_ok=True)
@@ -222,6 +233,7 @@ def write_header(folder: Path, policy: Any, config: Mapping[str, Any]) -> None:
         "name": policy.name,
         "explore": bool(getattr(policy, "explore", True)),
         "config": dict(config),
+        "arrays": sorted(arrays),
     }
     (folder / HEADER).write_text(json.dumps(header, indent=2) + "\n", encoding="utf-8")
 
@@ -235,7 +247,9 @@ def read_header(folder: Path, cls: type | None = None) -> dict[str, Any]:
         header = json.loads(file.read_text(encoding="utf-8"))
         written, kind = header["format"], header["policy"]
         header["name"], header["config"], header["explore"]
-    except (ValueError, KeyError, TypeError) as error:
+        if written == FORMAT:
+            _check_types(header)
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise ValueError(
             f"{file} is not a policy's header ({error}); save the policy anew"
         ) from error
@@ -246,3 +260,37 @@ def read_header(folder: Path, cls: type | None = None) -> dict[str, Any]:
     if cls is not None and kind != cls.__name__:
         raise ValueError(f"{folder} holds a {kind}, not a {cls.__name__}; use {kind}.load")
     return dict(header)
+
+
+def _check_types(header: Mapping[str, Any]) -> None:
+    for key, kind in {"policy": str, "name": str, "explore": bool, "config": dict}.items():
+        if not isinstance(header[key], kind):
+            raise TypeError(f"{key} is {header[key]!r}, wanted a {kind.__name__}")
+    names = header.get("arrays", [])
+    if not (isinstance(names, list) and all(isinstance(name, str) for name in names)):
+        raise TypeError(f"arrays is {names!r}, wanted a list of names")
+
+
+def read_arrays(file: Path) -> dict[str, npt.NDArray[Any]]:
+    """What an npz holds, by name; nothing if there is no such file."""
+    if not file.exists():
+        return {}
+    with file.open("rb") as opened, np.load(opened, allow_pickle=False) as arrays:
+        return dict(arrays)
+
+
+@contextmanager
+def undamaged(file: Path) -> Iterator[None]:
+    """Whatever fails while `file` is read is one ValueError that names it and the remedy."""
+    try:
+        yield
+    except ImportError:
+        raise  # a missing library is no damage
+    except Exception as error:  # numpy, zipfile, zlib, torch and constructors each raise their own
+        raise ValueError(
+            f"{file} is damaged: train and save the policy again ({type(error).__name__}: {error})"
+        ) from error
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(sorted(names)) or "no arrays"

@@ -35,7 +35,7 @@ from longplay.envs.state import Desk
 Floats = npt.NDArray[np.float64]
 
 SIGNALS = ("minutes", "worth")
-POINTS = 5  # of the dwell time's distribution, for its mean
+POINTS = 25  # of the dwell time's distribution, for its mean
 ASKS: Mapping[str, Mapping[str, Any]] = {"Feed": {"action": "slate", "decision": "fetch"}}
 
 

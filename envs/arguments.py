@@ -8,10 +8,11 @@ import numpy as np
 import numpy.typing as npt
 from gymnasium.vector import AutoresetMode
 
-from longplay.envs.scenarios import World, suggestion
+from longplay.envs.scenarios import suggestion
 
 TASKS = ("AdLoad", "Feed")
 ACTIONS = ("slate", "weights", "item")
+SEEDS = 1 << 62  # world seeds lie below
 LIVES = 32  # the j-th life of a lane is person lane + (j << LIVES)
 
 
@@ -63,17 +64,6 @@ def choose_interface(task: str, action: str | None, decision: str) -> str | None
     return interface
 
 
-def check_horizon(days: Any, world: World) -> float:
-    """The horizon in days, the world's unless given."""
-    if days is None:
-        return world.horizon_days
-    if isinstance(days, bool) or not isinstance(days, int | float | np.number):
-        raise TypeError(f"horizon_days={days!r}: wanted a number of days.")
-    if not 0.0 < float(days) < 10_000.0:
-        raise ValueError(f"horizon_days={days}: wanted more than 0 and less than 10000 days.")
-    return float(days)
-
-
 def check_first_user(number: Any) -> int:
     """The number of the first person, 0 .. 2^32 - 1."""
     if isinstance(number, bool) or not isinstance(number, int | np.integer):
@@ -81,6 +71,16 @@ def check_first_user(number: Any) -> int:
     if not 0 <= number < 1 << LIVES:
         raise ValueError(f"first_user={number}: wanted 0 .. 2^{LIVES} - 1.")
     return int(number)
+
+
+def check_seed(seed: Any) -> None:
+    """Refuse what is neither None nor a whole number in 0 .. 2^62 - 1."""
+    if seed is None:
+        return
+    if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
+        raise ValueError(f"seed={seed!r}: wanted a whole number of at least 0.")
+    if seed >= SEEDS:
+        raise ValueError(f"seed={seed}: wanted less than 2^62.")
 
 
 def check_users(users: Any, lanes: int) -> npt.NDArray[np.int64]:

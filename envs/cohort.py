@@ -15,22 +15,25 @@ import numpy as np
 import numpy.typing as npt
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
+from numba.core.errors import NumbaError
 
 from longplay.envs import spaces
 from longplay.envs.arguments import (
     LIVES,
+    SEEDS,
     TASKS,
     at_most,
     autoreset,
     check_first_user,
-    check_horizon,
+    check_seed,
     check_users,
     choose_interface,
     choose_threads,
     one_of,
     positive,
 )
-from longplay.envs.memory import Lender
+from longplay.envs.bounds import check_horizon
+from longplay.envs.memory import Lender, as_bytes
 from longplay.envs.population import open_shop
 from longplay.envs.scenarios import World, find_world, kernel_of, packed
 from longplay.envs.state import (
@@ -116,7 +119,8 @@ class Cohort(VectorEnv[Any, Any, Any]):
         self.view = one_of("observe", observe, ("platform", "oracle"))
         self.interface = choose_interface(task, action, self.decision)
         self.autoreset_mode = autoreset(autoreset_mode)
-        self.horizon_days = check_horizon(horizon_days, self.world)
+        days = self.world.horizon_days if horizon_days is None else horizon_days
+        self.horizon_days = check_horizon(days)
         self.first_user = check_first_user(first_user)
         self.copy = copy
         self.render_mode = render_mode
@@ -248,13 +252,11 @@ class Cohort(VectorEnv[Any, Any, Any]):
             raise gym.error.ResetNeeded(
                 "reset_mask leaves out users who were never reset: reset all of them first."
             )
+        users = check_users(options["users"], self.num_envs) if "users" in options else None
         self._set_seeds(seed, mask)
         lanes = np.flatnonzero(mask)
         self._lives[lanes] += 1
-        if "users" in options:
-            self._admit(lanes, check_users(options["users"], self.num_envs)[lanes])
-        else:
-            self._admit(lanes, self._numbers(lanes))
+        self._admit(lanes, self._numbers(lanes) if users is None else users[lanes])
         self._finished[mask] = False
         return self._observation(), self._info()
 
@@ -263,21 +265,19 @@ class Cohort(VectorEnv[Any, Any, Any]):
             fresh = mask & (self._lives < 0)
             if fresh.any():
                 _, drawn = gym.utils.seeding.np_random(None)
-                self._seeds[fresh] = drawn % (1 << 62)
+                self._seeds[fresh] = drawn % SEEDS
             return
         seeds = np.asarray(seed if not np.isscalar(seed) else [seed] * self.num_envs, dtype=object)
         if seeds.shape != (self.num_envs,):
             raise ValueError(
                 f"seed={seed!r} for {self.num_envs} lanes: give one whole number, or one a lane."
             )
+        for number in seeds:
+            check_seed(number)
         for lane in np.flatnonzero(mask):
-            number = seeds[lane]
-            if number is None:
-                continue
-            if isinstance(number, bool) or not isinstance(number, int | np.integer) or number < 0:
-                raise ValueError(f"seed={number!r}: wanted a whole number of at least 0.")
-            self._seeds[lane] = int(number) % (1 << 62)
-            self._lives[lane] = -1
+            if seeds[lane] is not None:
+                self._seeds[lane] = int(seeds[lane])
+                self._lives[lane] = -1
 
     def _numbers(self, lanes: Array) -> Array:
         """Who lives in these lanes: lane after lane, and life after life."""
@@ -286,7 +286,7 @@ class Cohort(VectorEnv[Any, Any, Any]):
 
     def _admit(self, lanes: Array, numbers: Array) -> None:
         """Let these people be born in these lanes, and grow up."""
-        self.users[lanes] = np.zeros(1, USER)
+        as_bytes(self.users)[lanes] = 0
         self.users["user"][lanes] = numbers
         self.users["seed"][lanes] = self._seeds[lanes]
         self._each_slice(self._kernel.admit, len(lanes), lanes)
@@ -297,7 +297,7 @@ class Cohort(VectorEnv[Any, Any, Any]):
         """Live through one decision of every user.
 
         Args:
-            actions: (n, ...) as `action_space`.
+            actions: (n, ...) as `action_space`; weights beyond it are clipped.
 
         Returns:
             observations, rewards (n,) float64, terminated (n,) (churned), truncated (n,) (past
@@ -332,10 +332,11 @@ class Cohort(VectorEnv[Any, Any, Any]):
 
     def _next_lives(self, lanes: Array) -> None:
         """Put the next person into these lanes, keeping the outcomes just made."""
-        kept, slots = self.outcomes[lanes], self.slots[lanes]
+        outcomes, slots = as_bytes(self.outcomes), as_bytes(self.slots)
+        kept = outcomes[lanes], slots[lanes]
         self._lives[lanes] += 1
         self._admit(lanes, self._numbers(lanes))
-        self.outcomes[lanes], self.slots[lanes] = kept, slots
+        outcomes[lanes], slots[lanes] = kept
 
     def _decode(self, actions: Any) -> None:
         """Write the actions to the desk, refusing what lies outside the space."""
@@ -384,7 +385,6 @@ class Cohort(VectorEnv[Any, Any, Any]):
             wrong = int(np.flatnonzero(~np.isfinite(acts).all(axis=1))[0])
             raise ValueError(f"weights={acts[wrong]} for user {wrong}: wanted finite numbers.")
         self._desk.weights[:] = np.clip(acts, -1.0, 1.0)
-        spaces.rank_all(self._desk)
 
     def _each_slice(self, loop: Any, n: int, *lanes: Array) -> None:
         """Run a loop over n users, in slices side by side if there are many."""
@@ -399,14 +399,24 @@ class Cohort(VectorEnv[Any, Any, Any]):
             self._params,
         )
         if self._threads == 1 or n < self._threads:
-            loop(self.users, 0, n, *rest)
+            self._run(loop, 0, n, rest)
             return
         cuts = [n * t // self._threads for t in range(self._threads + 1)]
         pool = self._executor()
-        work = [pool.submit(loop, self.users, lo, hi, *rest) for lo, hi in pairwise(cuts[1:])]
-        loop(self.users, 0, cuts[1], *rest)
+        work = [pool.submit(self._run, loop, lo, hi, rest) for lo, hi in pairwise(cuts[1:])]
+        self._run(loop, 0, cuts[1], rest)
         for one in work:
             one.result()
+
+    def _run(self, loop: Any, lo: int, hi: int, rest: tuple[Any, ...]) -> None:
+        try:
+            loop(self.users, lo, hi, *rest)
+        except NumbaError as error:
+            names = ", ".join(name for name, _ in self.world.laws)
+            why = str(error).strip().splitlines()[-1].strip()
+            raise ValueError(
+                f"world {self.world.name!r} does not compile with the laws given ({names}): {why}"
+            ) from error
 
     def _executor(self) -> ThreadPoolExecutor:
         """The threads of this process; a forked child makes its own."""

@@ -18,15 +18,13 @@ from longplay.envs.compiled import law
 
 MASK = 0xFFFFFFFF
 
-# Purposes: what a draw is for. Never reuse a number.
+# Purposes: what a draw is for. Never reuse a number: the same draw would serve two ends.
 BIRTH = 0
 VISIT = 1
 SERVE = 2
 POSITION = 3
-ADVERT = 4
 ABSENCE = 5
 SURVEY = 6
-ANSWER = 7
 
 
 @law

@@ -17,7 +17,7 @@ from numba.extending import intrinsic, overload
 Array = npt.NDArray[Any]
 
 LINE = 64  # memory comes in lines of so many bytes
-LARGE = 1 << 20  # a smaller copy is cheap as it is [bytes]
+LARGE = 1 << 17  # a smaller copy is cheap as it is [bytes]
 KEPT = 4  # so many buffers of a shape are remembered
 
 
@@ -53,6 +53,11 @@ def aligned_zeros(n: int, dtype: np.dtype[Any]) -> Array:
     room = np.zeros(n * dtype.itemsize + LINE, np.uint8)
     start = -room.ctypes.data % LINE
     return room[start : start + n * dtype.itemsize].view(dtype)
+
+
+def as_bytes(records: Array) -> Array:
+    """Records (n, ...) as bytes (n, b), the same memory: rows of bytes move as one piece."""
+    return records.view(np.uint8).reshape(len(records), -1)
 
 
 class Lender:

@@ -44,8 +44,8 @@ class Population(NamedTuple):
     habit_median: float = 0.044
     # spread of log alpha [1]; 5-95 % is about Lally's 18 to 254 days [D]
     habit_spread: float = 0.774
-    # mean habit at birth, exponential, at most 1 [1]; fitted by scenario
-    habit_start: float = 0.3
+    # mean habit at the opening of the account, exponential, at most 1 [1]; free choice: none yet
+    habit_start: float = 0.0
     # satisfaction at birth [0, 1]; free choice
     satisfaction_start: float = 0.6
     # spread of log ad aversion; its mean is 1 [1]; free choice
@@ -114,7 +114,7 @@ def give_birth(u: Any, number: int, seed: int, w: Any) -> None:
 
     u.clock = u.birth
     u.session = -1
-    u.day = -1_000_000
+    u.day = int(math.floor((u.birth + u.phase) / 24.0)) - 1
     u.active_rate = 0.5
     u.visit_rate = 1.0
     u.minutes_rate = 20.0

@@ -10,9 +10,10 @@ otherwise, and why.
 """
 
 import dataclasses
+import inspect
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -21,6 +22,7 @@ import numpy as np
 import numpy.typing as npt
 
 from longplay.envs import step
+from longplay.envs.bounds import check, check_horizon
 from longplay.envs.compiled import recompiled
 from longplay.envs.laws.ads import Ads
 from longplay.envs.laws.attention import Attention
@@ -74,25 +76,20 @@ class World:
     day_value: float = 0.05
     # ad layout under which users grow up [index]; free choice
     youth_layout: int = 0
-    laws: tuple[tuple[str, Law], ...] = field(default=(), compare=True)  # replaced laws
+    laws: tuple[tuple[str, Law], ...] = ()  # replaced laws
 
     def __post_init__(self) -> None:
         """Refuse parameters no world can have."""
         for part, values in self.parameters().items():
             for name, value in values._asdict().items():
-                default = type(values)._field_defaults[name]
-                if np.shape(value) != np.shape(default):
-                    wanted = f"{len(default)} numbers" if np.ndim(default) else "one number"
-                    raise ValueError(f"{part}.{name}={value!r}: wanted {wanted}.")
-                if not np.isfinite(value).all():
-                    raise ValueError(
-                        f"{part}.{name}={value} in world {self.name!r}: every parameter must be a "
-                        "finite number."
-                    )
+                check(part, name, value, type(values)._field_defaults[name])
+        if max(self.returning.day) <= 0.0 or max(self.returning.week) <= 0.0:
+            raise ValueError("returning.day and returning.week: somebody must come at some hour.")
+        if max(self.intent.share) <= 0.0:
+            raise ValueError("intent.share: at least one intent must have a share above 0.")
         if not 0.0 < self.gamma_day <= 1.0:
             raise ValueError(f"gamma_day={self.gamma_day}: the discount of a day lies in (0, 1].")
-        if not 0.0 < self.horizon_days < math.inf:
-            raise ValueError(f"horizon_days={self.horizon_days}: a study lasts more than 0 days.")
+        check_horizon(self.horizon_days)
         if not math.isfinite(self.day_value):
             raise ValueError(f"day_value={self.day_value}: wanted a finite exchange rate.")
         if self.youth_layout not in range(len(LAYOUTS)):
@@ -141,10 +138,12 @@ class World:
         """Another world, named ``name``, in which other functions stand for some laws.
 
         A law takes the scalars and the parameters of the one it replaces (see envs/laws) and
-        must compile with numba. Compiling takes some seconds, once per process.
+        must compile with numba. Compiling takes some seconds, once per process. What a law returns
+        is taken at its word, but time never runs backwards: an absence or a dwell that is negative
+        or undefined counts as none.
 
         Raises:
-            ValueError: for a name that is no law.
+            ValueError: for a name that is no law, or a function of other parameters.
         """
         here = "longplay.envs.laws."
         known = [
@@ -152,10 +151,25 @@ class World:
             for name, function in vars(step).items()
             if getattr(function, "__module__", "").startswith(here)
         ]
-        for law in laws:
+        for law, function in laws.items():
             if law not in known:
                 raise ValueError(f"{law!r} is no law of the step.{suggestion(law, known)}")
+            check_law(law, function, vars(step)[law])
         return dataclasses.replace(self, name=name, laws=(*self.laws, *laws.items()))
+
+
+def check_law(name: str, function: Any, original: Any) -> None:
+    """Refuse what is no function, or takes another number of arguments than the original."""
+    plain = getattr(function, "py_func", function)
+    if not inspect.isfunction(plain):
+        raise ValueError(f"{name}={function!r}: wanted a function.")
+    wanted = list(inspect.signature(original.py_func).parameters)
+    came = list(inspect.signature(plain).parameters)
+    if len(came) != len(wanted):
+        raise ValueError(
+            f"{name} takes {len(wanted)} arguments ({', '.join(wanted)}); the function given takes "
+            f"{len(came)} ({', '.join(came)})."
+        )
 
 
 def changed(part: str, old: Any, change: Mapping[str, Any]) -> Any:

@@ -2,8 +2,9 @@
 
 Seeing: `observe` writes a row of USER_FEATURES, from seen fields of USER alone; with
 ``observe="oracle"`` HIDDEN_FEATURES follow. Elapsed time since the study began is not shown, so
-that nobody can harvest before its end: people enter at different ages, and `tenure` counts from
-the opening of the account up to four weeks.
+that nobody can harvest before its end: people enter at different ages, and what counts days
+(tenure, streak, age of the survey) counts four weeks at most. In a study shorter than that, it
+does tell something of the time.
 
 Doing: a fetch needs a slate and an ad layout. Who fills the slate is the *ranker*: production
 (AdLoad), the policy's own choice among candidates (Feed "slate", "item"), or the policy's
@@ -18,7 +19,7 @@ import numpy.typing as npt
 from longplay.envs import draws
 from longplay.envs.compiled import compiled, law
 from longplay.envs.memory import fetch_ahead
-from longplay.envs.state import INTENTS, PRODUCTION, SHELF, TOPICS, WEIGHED, Desk
+from longplay.envs.state import INTENTS, PRODUCTION, SHELF, TOPICS, Desk
 from longplay.envs.state import LAYOUTS as LAYOUTS
 
 USER_FEATURES = (
@@ -46,7 +47,8 @@ SUMMARY_FEATURES = (
     *(f"mean_{name}" for name in SCORERS),
     *(f"best_{name}" for name in SCORERS),
 )
-NEW_DAYS = 28.0  # tenure and the survey's age count no further [day]: else they would tell the time
+# tenure, streak and the survey's age count no further [day]: else they would tell the time
+NEW_DAYS = 28.0
 BOUND = 10.0  # features are scaled to the order of 1 and cut here
 
 MASKS = np.array([sum(1 << p for p in layout) for layout in LAYOUTS], dtype=np.int64)
@@ -140,8 +142,6 @@ def serve(u: Any, desk: Any, i: int, ranker: int, shop: Any, w: Any) -> None:
         return
     fill(u, desk.candidates[i], w.serving.candidates_reach, shop)
     describe(u, desk.candidates[i], desk.features[i], shop)
-    if ranker == WEIGHED:
-        rank_by_weights(desk, i)
 
 
 @law
@@ -202,13 +202,6 @@ def rank_by_weights(desk: Any, i: int) -> None:
         found = min(k, found + 1)
 
 
-@compiled
-def rank_all(desk: Any) -> None:
-    """`rank_by_weights` for every user: the slate their weights mean."""
-    for i in range(len(desk.slates)):
-        rank_by_weights(desk, i)
-
-
 @law
 def observe(u: Any, desk: Any, i: int, row: Any, oracle: int, w: Any) -> None:
     """What a policy sees of user ``i``, in the order of USER_FEATURES [+ SUMMARY] [+ HIDDEN]."""
@@ -218,7 +211,7 @@ def observe(u: Any, desk: Any, i: int, row: Any, oracle: int, w: Any) -> None:
         row[k] = times[hour, k]
     row[4] = share_of(min((u.clock - u.birth) / 24.0, NEW_DAYS), NEW_DAYS)
     row[5] = share_of(u.away, 24.0)
-    row[6] = share_of(u.streak, 7.0)
+    row[6] = share_of(min(u.streak, NEW_DAYS), 7.0)
     row[7] = u.active_rate
     row[8] = 0.3 * u.visit_rate
     row[9] = share_of(u.minutes_rate, 30.0)

@@ -52,7 +52,7 @@ IDENTITY: list[Field] = [
     ("luck", "i8"),  # 0 for the one real life; other values give a fork other luck
     ("clock", "f8"),  # now [h since the study began; negative in youth]
     ("birth", "f8"),  # when the account was opened [h], <= 0
-    ("phase", "f8"),  # hour of the week at clock 0 [0, 168), Monday 00:00 = 0
+    ("phase", "f8"),  # hour at clock 0, counted from a Monday 00:00 [h], >= 0
     ("session", "i8"),  # number of the present session, 0 = first after birth
     ("fetch", "i8"),  # number of the present fetch in it, 0 = first
 ]

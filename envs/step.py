@@ -29,11 +29,12 @@ from longplay.envs.laws.satisfaction import experience_of, felt, next_satisfacti
 from longplay.envs.laws.survey import answer, p_answer
 from longplay.envs.memory import fetch_ahead
 from longplay.envs.population import give_birth
-from longplay.envs.spaces import ad_mask, dot, observe, serve
-from longplay.envs.state import PRODUCTION, TOPICS
+from longplay.envs.spaces import ad_mask, dot, observe, rank_by_weights, serve
+from longplay.envs.state import PRODUCTION, TOPICS, WEIGHED
 
 STAYS, GOES, GOES_WELL, GOES_BADLY = 0, 1, 2, 3
 YOUTH = -math.inf  # the horizon of those who grow up: see stay_away
+MOMENT = 1e-3  # the shortest absence [h]
 LOG_HOURS = 100.0  # the platform's tally of topics fades with this time [h]
 
 
@@ -71,7 +72,8 @@ def live_fetch(u: Any, slate: Any, mask: int, slots: Any, out: Any, shop: Any, w
             return GOES_WELL
         if u.patience <= 0.0:
             return GOES_BADLY
-        first = 1.0 if u.session_plays == 1.0 and slot.played == 1 else 0.0
+        is_play = slot.played == 1 and slot.shows >= 0
+        first = 1.0 if is_play and u.session_plays == 1.0 else 0.0
         hazard = hazard_leaving(
             u.fatigue, u.enjoyment, u.stamina, advert, u.ad_aversion, first, u.intent, w.leaving
         )
@@ -83,7 +85,7 @@ def live_fetch(u: Any, slate: Any, mask: int, slots: Any, out: Any, shop: Any, w
         chance = draws.lower(w3)
         if chance >= on:
             return GOES if chance - on < w.leaving.lapse * (1.0 - on) else STAYS
-        if slot.played == 1:
+        if is_play:
             u.clock += minutes_paused(chance / on, w.attention) / 60.0
     return STAYS
 
@@ -157,6 +159,8 @@ def meet_item(u: Any, slot: Any, w0: int, w1: int, w2: int, out: Any, shop: Any,
     match = match_of(affinity, item.value, bored)
     length = item.minutes * 60.0
     seconds = dwell_seconds(draws.unit(w1), match, u.skippiness, length, u.intent, w.dwell)
+    if not seconds >= 0.0:
+        seconds = 0.0
     minutes = seconds / 60.0
     slot.start = u.clock
     slot.played = 1
@@ -279,6 +283,8 @@ def stay_away(u: Any, out: Any, horizon: float, mortal: bool, w: Any) -> None:
     week_hour = (u.clock + u.phase) % 168.0
     limit = max(horizon - u.clock, 0.0) + 192.0
     away = hours_away(draws.unit(w0), pull, week_hour, u.chronotype, limit, w.returning)
+    if not away >= MOMENT:  # nor if it is nan: time never runs backwards
+        away = MOMENT
     gone = p_gone(
         u.churn_propensity,
         u.satisfaction,
@@ -429,9 +435,13 @@ def advance(
             continue
         out.duplicates = desk.duplicates[i]
         mask = ad_mask(desk.layouts[i])
+        if s.ranker == WEIGHED:
+            rank_by_weights(desk, i)
         live_on(u, desk.slates[i], mask, slots[i], out, shop, s.horizon, True, w)
         while s.hold == 1 and out.ended == 0.0:
             serve(u, desk, i, s.ranker, shop, w)
+            if s.ranker == WEIGHED:
+                rank_by_weights(desk, i)
             live_on(u, desk.slates[i], mask, slots[i], out, shop, s.horizon, True, w)
         if u.gone == 1:
             out.gap = math.inf
@@ -441,6 +451,20 @@ def advance(
             out.discount = math.exp(s.log_gamma * out.gap)
             serve(u, desk, i, s.ranker, shop, w)
         observe(u, desk, i, rows[i], s.oracle, w)
+
+
+@law
+def enrol(u: Any) -> None:
+    """The study begins with the first visit after youth: that moment becomes hour 0.
+
+    Time moves from the clock to the phase, so that hours, weekdays and days stay what they are.
+    """
+    late = u.clock
+    u.clock -= late
+    u.birth -= late
+    u.session_start -= late
+    u.survey_day -= late
+    u.phase += late
 
 
 @compiled
@@ -461,7 +485,7 @@ def admit(
 
     USER rows must be blank but for `seed`, `user` and `luck`; other arguments as for `advance`.
     Youth is spent under the production ranker and a fixed layout, and is survived by all; the
-    study begins with the first session that starts after hour 0.
+    study begins with the first session that starts after it.
     """
     w = world[0]
     s = study[0]
@@ -474,6 +498,7 @@ def admit(
         while u.clock < 0.0 or u.fetch > 0:
             serve(u, desk, i, PRODUCTION, shop, w)
             live_on(u, desk.slates[i], mask, slots[i], outs[i], shop, YOUTH, False, w)
+        enrol(u)
         blank(outs[i], u)
         serve(u, desk, i, s.ranker, shop, w)
         observe(u, desk, i, rows[i], s.oracle, w)

@@ -15,21 +15,28 @@ def parse(text: str) -> Objective:
     """The objective that `text` says.
 
     Raises:
-        ValueError: it is no formula, or names an unknown or hidden signal.
+        ValueError: it is no formula, longer than LONGEST, or names an unknown or hidden signal.
     """
     if not isinstance(text, str):
         raise ValueError(f"{text!r} is no formula, it is no text. {EXAMPLE}")
+    if len(text) > LONGEST:
+        raise ValueError(
+            f"{text[:20]!r}... has {len(text)} characters; a formula has at most {LONGEST}"
+        )
     try:
         value = _read(ast.parse(text.strip(), mode="eval").body)
     except SyntaxError as error:
         raise ValueError(f"{text!r} is no formula: {error.msg}. {EXAMPLE}") from None
-    except (TypeError, ZeroDivisionError) as error:
+    except (RecursionError, MemoryError):  # of _read, or of Python's own parser
+        raise ValueError(f"{text[:20]!r}... is nested too deeply. {EXAMPLE}") from None
+    except (TypeError, ZeroDivisionError, OverflowError) as error:
         raise ValueError(f"{text!r} is no objective: {error}. {EXAMPLE}") from None
     if not isinstance(value, Objective):
         raise ValueError(f"{text!r} names no signal. {EXAMPLE}")
     return value
 
 
+LONGEST = 2000  # characters; far beyond a sum of all signals
 EXAMPLE = "Write signals and weights, e.g. 0.7 * minutes - 0.3 * skips"
 
 

@@ -234,9 +234,13 @@ def _weight(weight: object, label: str) -> float:
             f"{weight!r} cannot weigh {label}; a weight is one real number: "
             "signals add up, they do not multiply"
         )
-    if not math.isfinite(weight):
-        raise ValueError(f"weight {weight} of {label} is not finite; give a finite number")
-    return float(weight)
+    try:
+        number = float(weight)
+    except OverflowError:  # an int or a fraction beyond 1.8e308
+        number = math.inf
+    if not math.isfinite(number):
+        raise ValueError(f"weight {number} of {label} is not finite; give a finite number")
+    return number
 
 
 def _objective(other: object, mine: Objective) -> Objective:

@@ -19,6 +19,7 @@ the outcome field of the same name; it registers itself:
 
 import difflib
 import math
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
 from typing import Any, ClassVar
@@ -309,13 +310,20 @@ class Gap(Signal):
 
     0 within a session. A cost: weigh it below 0. Not to be confused with the outcome's field
     `gap`, hours from this decision to the next, which is also time spent in the session.
+
+    Towards the study's end an absence counts less than it would earlier: nobody who comes back
+    stays away for more than eight days beyond `horizon_days` (envs/step.py, `stay_away`), so
+    after a session on day d it counts at most horizon_days - d + 8 days. Only those who never
+    return (terminated, `away` is inf) count `cap_days` at any age.
     """
 
     name, unit = "gap", "day"
     cap_days: float = 60.0  # [day], > 0
 
     def __post_init__(self) -> None:
-        if not (isinstance(self.cap_days, (int, float)) and 0.0 < self.cap_days < math.inf):
+        if not (
+            isinstance(self.cap_days, (int, float)) and 0.0 < self.cap_days <= sys.float_info.max
+        ):
             raise ValueError(
                 f"cap_days={self.cap_days!r} of gap; wanted a finite number above 0, e.g. 60"
             )

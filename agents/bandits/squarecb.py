@@ -10,7 +10,16 @@ import numpy as np
 import numpy.typing as npt
 
 from longplay.agents.extras import require
-from longplay.agents.policy import Act, BasePolicy, Batch, Obs, read_header, write_header
+from longplay.agents.policy import (
+    HEADER,
+    Act,
+    BasePolicy,
+    Batch,
+    Obs,
+    read_header,
+    undamaged,
+    write_header,
+)
 from longplay.agents.registry import agent
 
 if TYPE_CHECKING:
@@ -97,13 +106,15 @@ class SquareCB(BasePolicy):
 
     @classmethod
     def load(cls, path: Path) -> Self:
-        """Read a folder that this class wrote."""
+        """Read a folder that this class wrote; ValueError if it is damaged."""
         header = read_header(path, cls)
         config = dict(header["config"])
-        scale = config.pop("scale")
-        policy = cls(**config)
-        policy.scale = list(scale)
+        with undamaged(Path(path) / HEADER):
+            scale = config.pop("scale")
+            policy = cls(**config)
+            policy.scale = list(scale)
         policy.name, policy.explore = header["name"], header["explore"]
         policy._vw.finish()
-        policy._open(f"-i {Path(path) / MODEL}")
+        with undamaged(Path(path) / MODEL):
+            policy._open(f"-i {Path(path) / MODEL}")
         return policy

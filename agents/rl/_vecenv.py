@@ -118,7 +118,9 @@ class CohortVecEnv(VecEnv):
         """(n,) of the step, also for users whose next life has begun."""
         if self.gamma_day is None:
             return np.array(_of_step(info, "discount"), np.float64)
-        return np.asarray(self.gamma_day ** (_of_step(info, "gap_h") / 24.0), np.float64)
+        gap = _of_step(info, "gap_h")
+        kept = self.gamma_day ** (gap / 24.0)
+        return np.asarray(np.where(np.isinf(gap), 0.0, kept), np.float64)
 
     def _finish(self, rows: npt.NDArray[np.intp], info: Mapping[str, Any], infos: Any) -> None:
         """Give finished users their infos and start counting anew."""

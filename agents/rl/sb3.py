@@ -1,13 +1,16 @@
 """Stable-Baselines3's PPO and DQN behind the policy protocol, in calendar time.
 
 They learn from the cohort's reward, discounted by the time between decisions (_buffers.py), so
-that a user who stays away costs what is not earned meanwhile. With `decision="session"` an action
-holds for a whole visit, which shortens the way from an ad to the return it delays.
+that a user who stays away costs what is not earned meanwhile. They decide as often as the cohort
+they are given: with `decision="session"` an action holds for a whole visit, which shortens the way
+from an ad to the return it delays.
 
 The saved model is SB3's own zip: `PPO.load(folder / "model.zip")` reads it too. Such a file holds
 pickles; load none that you do not trust.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -17,6 +20,7 @@ import numpy.typing as npt
 
 from longplay.agents.extras import require
 from longplay.agents.policy import (
+    HEADER,
     Act,
     BasePolicy,
     Log,
@@ -24,13 +28,13 @@ from longplay.agents.policy import (
     Obs,
     Progress,
     read_header,
+    undamaged,
     write_header,
 )
 from longplay.agents.registry import agent
 from longplay.envs.cohort import Cohort
 
 MODEL = "model.zip"
-SESSION = {"AdLoad": {"decision": "session"}}
 
 
 @dataclass(frozen=True)
@@ -74,9 +78,6 @@ class SB3Policy(BasePolicy):
     algorithm: ClassVar[str]  # name of the class in stable_baselines3
 
     def __init__(self, model: Any, reward_scale: float = 1.0) -> None:
-        import torch
-
-        torch.set_num_threads(1)  # small nets: more threads only wait for each other
         self.model = model
         self.reward_scale = reward_scale  # values of the model are this times the reward's
 
@@ -102,14 +103,17 @@ class SB3Policy(BasePolicy):
 
     @classmethod
     def load(cls, path: Path) -> Self:
-        """Read a folder that this class wrote."""
+        """Read a folder that this class wrote; ValueError if it is damaged."""
         require("rl", cls.algorithm)
         import stable_baselines3
 
         folder = Path(path)
         header = read_header(folder, cls)
         algorithm = getattr(stable_baselines3, cls.algorithm)
-        policy = cls(algorithm.load(folder / MODEL, device="cpu"), **header["config"])
+        with undamaged(folder / MODEL):
+            model = algorithm.load(folder / MODEL, device="cpu")
+        with undamaged(folder / HEADER):
+            policy = cls(model, **header["config"])
         policy.name, policy.explore = header["name"], header["explore"]
         return policy
 
@@ -155,7 +159,8 @@ class SB3Policy(BasePolicy):
         if returns is not None:
             policy._expect(returns.mean * scale)
             model.set_logger(logger_to(tensorboard, log))
-            model.learn(budget_steps, callback=Reporter(venv, budget_steps, progress))
+            with _one_thread():
+                model.learn(budget_steps, callback=Reporter(venv, budget_steps, progress))
         model.env = model.replay_buffer = None  # users and memories stay behind
         return policy
 
@@ -171,7 +176,7 @@ class SB3Policy(BasePolicy):
         """Begin with this value of every state."""
 
 
-@agent("ppo", about="PPO in calendar time (SB3)", extra="rl", asks=SESSION)
+@agent("ppo", about="PPO in calendar time (SB3)", extra="rl")
 @agent(
     "ppo-slate",
     about="PPO that picks the items of a slate one by one (SB3)",
@@ -246,7 +251,7 @@ class PPOPolicy(SB3Policy):
         return Act(np.clip(weights, space.low, space.high).astype(space.dtype), sure)
 
 
-@agent("dqn", about="DQN in calendar time (SB3)", tasks=("AdLoad",), extra="rl", asks=SESSION)
+@agent("dqn", about="DQN in calendar time (SB3)", tasks=("AdLoad",), extra="rl")
 class DQNPolicy(SB3Policy):
     """Deep Q-learning (Mnih et al. 2015), with calendar discounts.
 
@@ -304,6 +309,19 @@ class DQNPolicy(SB3Policy):
         chances = np.full((n, actions), epsilon / actions)
         chances[np.arange(n), values.argmax(axis=1)] += 1.0 - epsilon
         return Act(*_choose(chances, rng, self.explore))
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Small nets: more threads only wait for each other."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def _numpy(tensor: Any) -> npt.NDArray[np.float64]:

@@ -1,5 +1,6 @@
 """The bandits on a problem with a known answer, and as policies."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -165,6 +166,40 @@ def test_saved_and_loaded_acts_the_same(cls: type[LinearBandit], kind: str, tmp_
     theirs = twin.act(obs, np.random.default_rng(11))
     assert (ours.action == theirs.action).all()
     assert ours.propensity == pytest.approx(theirs.propensity, abs=1e-12, nan_ok=True)
+
+
+def test_a_folder_with_lost_or_damaged_arrays_is_refused(tmp_path: Path) -> None:
+    LinUCB(arms=4, features=3).save(tmp_path)
+    file, header = tmp_path / "arrays.npz", tmp_path / "policy.json"
+    whole = file.read_bytes()
+    with np.load(file) as saved:
+        arrays = dict(saved)
+    fewer = {name: array for name, array in arrays.items() if name != "cross"}
+
+    def assert_damaged(says: str = "") -> None:
+        wanted = rf"arrays\.npz is damaged: train and save the policy again \(.*{says}"
+        with pytest.raises(ValueError, match=wanted):
+            LinUCB.load(tmp_path)
+
+    file.unlink()
+    assert_damaged("it holds no arrays; wanted cross, moments, origin, squares")
+    for content in (b"", b"not an archive", whole[: len(whole) // 2], b"PK" + whole[9:]):
+        file.write_bytes(content)
+        assert_damaged()
+    np.savez(file, **fewer)  # type: ignore[arg-type]
+    assert_damaged("it holds moments, origin, squares; wanted cross")
+    np.savez(file, **{**arrays, "moments": np.zeros(2)})  # type: ignore[arg-type]
+    assert_damaged("moments of shape")
+    np.savez(file, **{**arrays, "cross": np.array([{}])})  # type: ignore[arg-type]
+    assert_damaged("allow_pickle")
+
+    # saved before the header named the arrays
+    said = json.loads(header.read_text())
+    header.write_text(json.dumps({key: said[key] for key in said if key != "arrays"}))
+    np.savez(file, **fewer)  # type: ignore[arg-type]
+    assert_damaged("KeyError")
+    file.write_bytes(whole)
+    LinUCB.load(tmp_path)
 
 
 @pytest.mark.parametrize(

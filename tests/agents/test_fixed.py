@@ -152,3 +152,23 @@ def test_folders_that_are_no_policies_are_refused(tmp_path: Path) -> None:
     file.write_text(json.dumps({"format": 1}))
     with pytest.raises(ValueError, match="is not a policy's header"):
         registry.load(tmp_path / "p")
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"explore": "no"}, {"config": [1]}, {"name": 7}, {"policy": ["x"]}, {"arrays": "moments"}],
+)
+def test_a_header_of_wrong_types_is_refused(wrong: dict[str, object], tmp_path: Path) -> None:
+    fixed(3).save(tmp_path)
+    file = tmp_path / "policy.json"
+    file.write_text(json.dumps({**json.loads(file.read_text()), **wrong}))
+    with pytest.raises(ValueError, match=f"is not a policy's header .{next(iter(wrong))} is"):
+        registry.load(tmp_path)
+
+
+def test_settings_that_the_class_does_not_know_are_damage(tmp_path: Path) -> None:
+    fixed(3).save(tmp_path)
+    file = tmp_path / "policy.json"
+    file.write_text(json.dumps({**json.loads(file.read_text()), "config": {"speed": 1}}))
+    with pytest.raises(ValueError, match=r"policy\.json is damaged: train and save the policy"):
+        registry.load(tmp_path)

@@ -49,7 +49,7 @@ def test_what_is_foreseen_is_what_happens(candidate: int) -> None:
     )
     for column, drawn in ((0, slot["minutes"]), (1, worth)):
         error = drawn.std(axis=1) / np.sqrt(LUCKS)
-        # besides five standard errors, what five points miss of the dwell time's distribution
+        # besides five standard errors, what 25 points miss of the dwell time's distribution
         assert np.all(np.abs(drawn.mean(axis=1) - signals[:, column]) < 5 * error + 0.12)
     assert np.corrcoef(slot["minutes"].mean(axis=1), signals[:, 0])[0, 1] > 0.97
 

@@ -90,10 +90,12 @@ def test_aversion_has_mean_1_whatever_its_spread() -> None:
 
 
 def test_habits_at_birth_are_exponential_and_at_most_1(people: Any) -> None:
-    habit = people["habit"]
+    assert (people["habit"] == 0.0).all()  # by default an account opens without any
+    mean = 0.3
+    habit = births(range(PEOPLE), habit_start=mean)["habit"]
     full = int((habit == 1.0).sum())
-    assert stats.binomtest(full, PEOPLE, np.exp(-1.0 / P.habit_start)).pvalue > 0.001
-    law = stats.truncexpon(b=1.0 / P.habit_start, scale=P.habit_start)
+    assert stats.binomtest(full, PEOPLE, np.exp(-1.0 / mean)).pvalue > 0.001
+    law = stats.truncexpon(b=1.0 / mean, scale=mean)
     assert stats.kstest(habit[habit < 1.0], law.cdf).pvalue > 0.001
 
 
@@ -106,7 +108,7 @@ def test_tastes_are_normal_and_topics_independent(people: Any) -> None:
 
 def test_traits_are_independent(people: Any) -> None:
     names = ("appetite", "skippiness", "lean", "stamina", "tempo", "chronotype", "habit_rate",
-             "ad_aversion", "churn_propensity", "habit", "birth", "phase")  # fmt: skip
+             "ad_aversion", "churn_propensity", "birth", "phase")  # fmt: skip
     ranks = stats.spearmanr(np.stack([people[name] for name in names], axis=1)).statistic
     assert np.abs(ranks - np.eye(len(names))).max() < 4.5 / np.sqrt(PEOPLE)
 

@@ -10,6 +10,7 @@ import numpy.typing as npt
 import pytest
 from pytest import approx
 
+from longplay.envs.bounds import BOUNDS
 from longplay.envs.cohort import Cohort
 from longplay.envs.laws.fatigue import Fatigue
 from longplay.envs.laws.habit import Habit
@@ -95,11 +96,14 @@ def test_only_laws_are_replaced() -> None:
 
 
 def test_with_laws_adds_to_those_replaced_before() -> None:
-    def one(felt: float) -> float:
-        return felt
+    def fresh(fatigue: float, gap: float, p: Any) -> float:
+        return 0.0
 
-    mine = BENCH.with_laws("one", felt=one).with_laws("two", next_goal=one)
-    assert dict(mine.laws) == {"felt": one, "next_goal": one}
+    def modest(u: float, intent: int, p: Any) -> float:
+        return u
+
+    mine = BENCH.with_laws("one", rested=fresh).with_laws("two", next_goal=modest)
+    assert dict(mine.laws) == {"rested": fresh, "next_goal": modest}
     assert BENCH.laws == ()
 
 
@@ -151,7 +155,7 @@ def test_other_shapes_are_refused(part: str, change: Any, message: str) -> None:
 
 @pytest.mark.parametrize("wrong", [math.nan, math.inf, -math.inf])
 def test_no_parameter_may_be_nan_or_infinite(wrong: float) -> None:
-    with pytest.raises(ValueError, match=r"fatigue\.per_ad=.* in world 'x': every parameter"):
+    with pytest.raises(ValueError, match=r"fatigue\.per_ad=.*: every parameter"):
         BENCH.replace("x", fatigue={"per_ad": wrong})
     with pytest.raises(ValueError, match=r"intent\.share=.*finite"):
         BENCH.replace("x", intent={"share": (0.1, wrong, 0.1, 0.1)})
@@ -222,3 +226,52 @@ def test_a_scenario_is_known_by_its_own_name_and_can_be_lived_in(name: str) -> N
     assert (rows["looked"] >= 0.0).all()
     numbers = [rows[n] for n in rows.dtype.names or () if n not in ("survey", "away", "gap")]
     assert np.isfinite(np.stack(numbers)).all()
+
+
+@pytest.mark.parametrize(
+    ("law", "change"),
+    [
+        ("serving", {"reach": 1.1}),
+        ("serving", {"candidates_reach": 0.0}),
+        ("returning", {"rate": -0.1}),
+        ("returning", {"least": -1.0}),
+        ("dwell", {"scale": -10.0}),
+        ("ads", {"seconds": -1.0}),
+        ("attention", {"look": -1e3}),
+        ("satiation", {"half_life": 0.0}),
+        ("catalogue", {"attraction_value": 5.0}),
+        ("catalogue", {"items": -5.0}),
+    ],
+)
+def test_worlds_that_cannot_be_lived_are_refused(law: str, change: dict[str, float]) -> None:
+    (name,) = change
+    with pytest.raises(ValueError, match=rf"^{law}\.{name}=.*: wanted "):
+        find_world("bench").replace("odd", **{law: change})
+
+
+def test_every_bound_is_of_a_parameter() -> None:
+    known = {
+        f"{part}.{name}"
+        for part, values in find_world("bench").parameters().items()
+        for name in values._fields
+    }
+    assert set(BOUNDS) <= known
+
+
+def test_functions_that_are_no_such_law_are_refused() -> None:
+    with pytest.raises(ValueError, match="takes 6 arguments"):
+        find_world("bench").with_laws("odd", next_fatigue=lambda fatigue: fatigue)
+    with pytest.raises(ValueError, match="wanted a function"):
+        find_world("bench").with_laws("odd", next_fatigue=3)  # type: ignore[arg-type]
+
+
+def test_a_refused_reset_changes_nothing() -> None:
+    cohort = Cohort("AdLoad", 4, scenario="bench", threads=1)
+    cohort.reset(seed=1)
+    with pytest.raises(ValueError, match="4 whole numbers"):
+        cohort.reset(options={"users": [1, 2]})
+    with pytest.raises(ValueError, match="seed=-1"):
+        cohort.reset(seed=[5, 6, -1, 7])
+    cohort.reset()
+    assert (cohort.users["user"] >> 32 == 1).all()
+    assert (cohort.users["seed"] == 1).all()

@@ -399,7 +399,7 @@ def test_weights_rank_like_a_sort(seed: int, m: int, coarse: bool, weights: list
     values = rng.normal(size=(m, len(ITEM_FEATURES)))
     desk.features[:] = np.round(values) if coarse else values  # coarse: many ties
     desk.weights[:] = np.round(weights) if coarse else weights
-    spaces.rank_all(desk)
+    spaces.rank_by_weights(desk, 0)
     order = ranked(desk.features[0], desk.weights[0], k)
     assert desk.slates[0].tolist() == desk.candidates[0, order].tolist()
 

@@ -377,3 +377,58 @@ def test_longer_plays_do_not_please_unless_linked() -> None:
         _, some = first_sessions(3.0, link)
         _, more = first_sessions(9.0, link)
         assert (np.sign(link) * (more - some)[busy] > 0).mean() > 0.9
+
+
+def test_habit_at_birth_outlives_the_first_active_day() -> None:
+    world = find_world("bench").replace(
+        "old hands", population={"habit_start": 50.0, "youth": 0.01}
+    )
+    cohort = Cohort("AdLoad", 500, scenario=world, threads=1)
+    cohort.reset(seed=0)
+    assert cohort.users["habit"].mean() > 0.95
+    for _ in range(5):
+        cohort.step(np.zeros(500, int))
+    assert cohort.users["habit"].mean() > 0.9  # at most nine missed days at 1.15 % each
+    assert cohort.users["active_rate"].mean() > 0.4
+
+
+def test_every_study_begins_with_a_visit_at_hour_0() -> None:
+    cohort = Cohort("AdLoad", 2000, scenario="bench", threads=1, horizon_days=0.1)
+    cohort.reset(seed=3)
+    assert (cohort.users["clock"] == 0.0).all()
+    assert (cohort.users["session_start"] == 0.0).all()
+    assert (cohort.users["birth"] <= 0.0).all()
+    assert not cohort.over.any()
+    night = (cohort.users["phase"] - cohort.users["chronotype"]) % 24.0
+    quiet = (night > 3.0) & (night < 6.0)  # two hours about each user's own middle of the night
+    assert quiet.mean() < 0.03  # hours stay what they are: few visits fall there
+
+
+def test_a_clicked_ad_is_no_play() -> None:
+    """With `first` so high that a first play always ends a session, an ad click does not."""
+    world = find_world("bench").replace(
+        "eager", ads={"click": 1.0, "seen": 1.0}, leaving={"first": 60.0, "ad": 0.0}
+    )
+    cohort = Cohort("AdLoad", 2000, scenario=world, threads=1)
+    cohort.reset(seed=1)
+    cohort.step(np.full(2000, layout_index((2, 3))))
+    slots = cohort.slots
+    played = (slots["played"] == 1) & (slots["shows"] >= 0)
+    after = played[:, 0] & (slots["seen"][:, 1] == 1)
+    assert not after.any()  # the play at 1 ended it: nobody came to the ad at 2
+    one = played.sum(axis=1) <= 1
+    assert one.all()
+
+
+def test_laws_that_turn_time_back_are_held() -> None:
+    def hours_away(u, log_return, hour_of_week, chronotype, limit, p):  # type: ignore[no-untyped-def]
+        return float("nan") if u < 0.5 else -3.0
+
+    world = find_world("bench").with_laws("back", hours_away=hours_away)
+    cohort = Cohort("AdLoad", 8, scenario=world, threads=1, horizon_days=0.05)
+    cohort.reset(seed=0)
+    for _ in range(20):
+        cohort.step(np.zeros(8, int))
+        ahead = cohort.outcomes["gap"][cohort.outcomes["fetches"] > 0]
+        assert (ahead > 0.0).all()
+        assert np.isfinite(cohort.users["clock"]).all()

@@ -106,7 +106,7 @@ def test_numpy_numbers_weigh_like_numbers():
     assert str(np.float64(0.5) * Minutes()) == "0.5 * minutes"
 
 
-@pytest.mark.parametrize("weight", [math.nan, math.inf, -math.inf, np.nan])
+@pytest.mark.parametrize("weight", [math.nan, math.inf, -math.inf, np.nan, 10**400])
 def test_weights_must_be_finite(weight):
     with pytest.raises(ValueError, match="of minutes is not finite"):
         weight * Minutes()
@@ -171,6 +171,8 @@ def test_formulas_are_read(text, objective):
         ("1 / 0 * minutes", "no objective"),
         ("minutes / 0", "not 0"),
         ("1e999 * minutes", "not finite"),
+        ("1" * 400 + " * minutes", "not finite"),
+        ("0.5 * " + "1" * 400 + " * minutes", "no objective"),
         ("satisfied_day", "hidden"),
         ("__import__('os')", "neither signal nor number"),
         ("minutes.__class__", "neither signal nor number"),
@@ -182,6 +184,22 @@ def test_formulas_are_read(text, objective):
 def test_what_is_no_formula_is_refused(text, says):
     with pytest.raises(ValueError, match=says):
         parse(text)
+
+
+def test_formulas_that_are_too_long_or_too_deep_are_refused():
+    for text in ("-" * 5000 + "minutes", "minutes+" * 5000 + "minutes"):
+        with pytest.raises(ValueError, match=f"{len(text)} characters; a formula has at most 2000"):
+            parse(text)
+    with pytest.raises(ValueError, match="nested too deeply"):
+        parse("-" * 1990 + "minutes")
+    assert parse("minutes+" * 200 + "minutes") == 201 * Minutes()
+
+
+def test_integers_beyond_every_float_are_refused():
+    with pytest.raises(ValueError, match="of minutes is not finite"):
+        -(10**5000) * Minutes()
+    with pytest.raises(ValueError, match="of minutes is not finite"):
+        Minutes() / 10**400
 
 
 @pytest.mark.parametrize(

@@ -153,7 +153,7 @@ def test_unknown_names_get_the_nearest(name, hint):
         find_signal(name)
 
 
-@pytest.mark.parametrize("cap", [0.0, -1.0, np.inf, np.nan, "60"])
+@pytest.mark.parametrize("cap", [0.0, -1.0, np.inf, np.nan, 10**400, "60"])
 def test_a_gap_needs_a_finite_cap(cap):
     with pytest.raises(ValueError, match="cap_days"):
         Gap(cap_days=cap)

@@ -1,5 +1,7 @@
 """PPO and DQN: they find the known answer, miss it when made to, and keep the policy protocol."""
 
+import json
+
 import gymnasium as gym
 import numpy as np
 import pytest
@@ -215,6 +217,33 @@ def test_a_policy_meets_only_the_kind_of_cohort_it_knows():
         policy.bind(feed(4))
 
 
+def test_torch_keeps_its_threads():
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        PPOPolicy.train(adload, seed=0, budget_steps=1, **BRIEF)
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_damaged_folders_are_refused_in_one_sentence(tmp_path):
+    PPOPolicy.build(adload(4), **BRIEF).save(tmp_path)
+    model, header = tmp_path / "model.zip", tmp_path / "policy.json"
+    whole, said = model.read_bytes(), json.loads(header.read_text())
+    header.write_text(json.dumps({**said, "config": {"speed": 1}}))
+    with pytest.raises(ValueError, match=r"policy\.json is damaged: train and save the policy"):
+        PPOPolicy.load(tmp_path)
+    header.write_text(json.dumps(said))
+    for content in (b"", b"no zip", whole[: len(whole) // 2]):
+        model.write_bytes(content)
+        with pytest.raises(ValueError, match=r"model\.zip is damaged: train and save the policy"):
+            PPOPolicy.load(tmp_path)
+    model.unlink()
+    with pytest.raises(ValueError, match=r"model\.zip is damaged"):
+        PPOPolicy.load(tmp_path)
+
+
 def test_unknown_settings_are_refused():
     with pytest.raises(TypeError, match="learning_speed"):
         PPOPolicy.train(adload, seed=0, budget_steps=8, learning_speed=1.0)
@@ -223,7 +252,8 @@ def test_unknown_settings_are_refused():
 def test_they_are_registered_trained_and_loaded_by_name(tmp_path):
     names = [name for name, spec in AGENTS.items() if spec.extra == "rl"]
     assert {"ppo", "dqn"} <= set(names)
-    assert AGENTS["ppo"].cohort_kwargs("AdLoad") == {"decision": "session"}
+    for name in ("ppo", "dqn"):  # they play at the level of the cohort they are given
+        assert AGENTS[name].cohort_kwargs("AdLoad") == {}
 
     def make(num_envs, **asked):
         return adload(num_envs, **asked)
