@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from collections.abc import Sequence
@@ -91,8 +92,10 @@ def compare_on_screen(
         return 130
     except JobFailed as failure:
         detail = run.path / "failure.txt"
-        detail.write_text(failure.detail or str(failure), encoding="utf-8")
-        text = f"{failure.job.label}, seed {failure.job.seed} failed ({failure}); see {detail}"
+        text = f"{failure.job.label}, seed {failure.job.seed} failed ({failure})"
+        with contextlib.suppress(OSError):  # the disk may be full: then the error alone is told
+            detail.write_text(failure.detail or str(failure), encoding="utf-8")
+            text += f"; see {detail}"
         screen.print(f"longplay: {text}; {go_on}.", soft_wrap=True, highlight=False, markup=False)
         return 1
     table, notes, answer = summary(data, results.width)

@@ -51,6 +51,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # the reader of a pipe has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except OSError as error:  # a full disk, say
+        where = f" ({error.filename})" if error.filename else ""
+        print(f"longplay: the system refused: {error.strerror or error}{where}; see to that, "
+              "then run again.", file=sys.stderr)  # fmt: skip
+        return 1
+    except MemoryError:
+        print("longplay: memory ran out; ask for fewer --users, or fewer --jobs if that is an "
+              "option of the command.", file=sys.stderr)  # fmt: skip
+        return 1
 
 
 def dispatch(words: list[str]) -> int:
@@ -264,7 +273,9 @@ def check_words(options: type, words: Sequence[str], prog: str) -> None:
             takes = takes if takes is tuple else None
             continue
         positive = flag.replace("--no-", "--", 1)
-        if flags.get(positive) is bool and not equals:
+        if flags.get(positive) is bool:
+            if equals:
+                raise Refused(f"{flag} takes no value; {value!r} came.")
             takes = None
             continue
         if flag not in flags:
@@ -284,6 +295,8 @@ def check_value(flag: str, came: str, hint: Any) -> None:
     kinds = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
     if types.NoneType in kinds and came == "None":
         return
+    if Path in kinds and not came.strip():
+        raise Refused(f"{flag} came empty; wanted the path of a file or folder.")
     for kind in kinds:
         if kind in WANTED:
             try:

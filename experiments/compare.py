@@ -102,19 +102,25 @@ def carry_out(
 ) -> ReportData:
     """Do every part that is not done yet, then write tables and report."""
     began = time.perf_counter()
-    todo = [job for job in all_jobs(settings, entries, run) if not is_done(job)]
     try:
-        run_jobs(do_part, todo, processes=jobs, watch=watch or (lambda job, what, share: None))
+        todo = [job for job in all_jobs(settings, entries, run) if not is_done(job)]
+        try:
+            run_jobs(do_part, todo, processes=jobs, watch=watch or (lambda job, what, share: None))
+        finally:
+            run.sweep()
+        return finish(settings, entries, run, time.perf_counter() - began)
     finally:
-        run.sweep()
-    return finish(settings, entries, run, time.perf_counter() - began)
+        run.unlock()
 
 
 def run_config(settings: Settings) -> dict[str, Any]:
     """What must be the same for two runs to give the same numbers."""
-    from longplay.envs.compiled import sources_hash
+    from longplay.envs.compiled import ROOM, sources_hash
 
-    return {"settings": dataclasses.asdict(settings), "hash of longplay.envs": sources_hash()}
+    config: dict[str, Any] = {"settings": dataclasses.asdict(settings)}
+    for room in ("envs", "agents", "rewards"):
+        config[f"hash of longplay.{room}"] = sources_hash(ROOM.parent / room)
+    return config
 
 
 def all_jobs(settings: Settings, entries: Sequence[Entry], run: RunFolder) -> list[Job]:

@@ -9,6 +9,7 @@
     checkpoints/         one folder per agent and seed, for ``longplay.agents.registry.load``
     tensorboard/         one run per agent and seed
     report.html
+    .lock                held by the longplay that works here; it stays, empty
 
 A file is written under a hidden temporary name and then renamed, so that a kill at any moment
 leaves no half-written one.
@@ -21,8 +22,12 @@ import os
 import platform
 import shutil
 import subprocess
+import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+import weakref
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import metadata
@@ -39,6 +44,7 @@ Curve = list[tuple[str, int, float]]  # (name, decisions made so far, value)
 
 FORMAT = 1  # of the folder
 TEMPORARY = ".half-"  # prefix of what is being written
+DAMAGED = (ValueError, OSError, KeyError, TypeError, EOFError, zipfile.BadZipFile, zlib.error)
 PACKAGES = ("longplay", "numpy", "numba", "gymnasium", "torch", "stable-baselines3", "sb3-contrib",
             "vowpalwabbit", "scipy", "polars", "pyarrow", "matplotlib", "tensorboard", "tyro",
             "rich")  # fmt: skip
@@ -67,12 +73,13 @@ class RunFolder:
         self.path = Path(path)
         self.report = self.path / "report.html"
         self.tensorboard = self.path / "tensorboard"
+        self.unlock: Callable[[], object] = lambda: None  # lets another longplay work here
 
     @classmethod
     def create(cls, path: Path, config: Mapping[str, Any], command: Sequence[str]) -> RunFolder:
-        """Make a new folder; Refused if anything is there already."""
+        """Make a new folder, and lock it; Refused if anything is there already."""
         path = Path(path)
-        if path.exists():
+        if exists(path):
             raise Refused(
                 f"{path} exists already and nothing in it was touched; give another --out, or "
                 "--resume to go on with the run in it."
@@ -85,18 +92,21 @@ class RunFolder:
                 f"{path} cannot be made ({error.strerror}); give an --out that can be written to."
             ) from None
         folder = cls(path)
+        folder.lock()
         write_json(path / "environment.json", environment(command))
         write_json(path / "config.json", {"format": FORMAT, **config})
         return folder
 
     @classmethod
     def reopen(cls, path: Path, config: Mapping[str, Any]) -> RunFolder:
-        """Go on with a run; Refused unless its configuration is the same."""
+        """Go on with a run, and lock it; Refused unless its configuration is the same."""
         path = Path(path)
-        if not path.is_dir():
+        if not (exists(path) and path.is_dir()):
             raise Refused(f"{path} is no folder of a run; leave --resume away to begin one there.")
         try:
             before = json.loads((path / "config.json").read_text(encoding="utf-8"))
+            if not isinstance(before, dict):
+                raise ValueError
         except (OSError, ValueError):
             raise Refused(
                 f"{path} holds no readable config.json and cannot be resumed; give another --out."
@@ -109,8 +119,31 @@ class RunFolder:
                 "or the settings (see config.json) and the code it was begun with."
             )
         folder = cls(path)
+        folder.lock()
         folder.sweep()
         return folder
+
+    def lock(self) -> None:
+        """Keep others out until `unlock`, or until this object or process is gone.
+
+        Refused if another one holds the lock. Where there is no flock (Windows), nothing is locked.
+        """
+        try:
+            import fcntl
+        except ImportError:
+            return
+        file = os.open(self.path / ".lock", os.O_RDWR | os.O_CREAT, 0o666)  # not inherited
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(file)
+            raise Refused(
+                f"another longplay is working in {self.path}; wait for it or name another folder."
+            ) from None
+        except OSError:  # a file system without locks
+            os.close(file)
+            return
+        self.unlock = weakref.finalize(self, os.close, file)
 
     def sweep(self) -> None:
         """Remove what was being written when the run was stopped."""
@@ -147,15 +180,18 @@ class RunFolder:
             np.savez_compressed(file, notes=np.array(json.dumps(notes)), **arrays)
 
     def load_part(self, agent: str, seed: int) -> Part:
-        """Read what `save_part` wrote."""
-        with np.load(self.part(agent, seed), allow_pickle=False) as saved:
-            notes = json.loads(str(saved["notes"]))
-            told = Evaluation(**{name: saved[name] for name in EVALUATED}, steps=notes["steps"])
-            columns = (saved[f"curve_{name}"].tolist() for name in ("name", "step", "value"))
-            curve = list(zip(*columns, strict=True))
-        return Part(
-            agent, seed, told, curve, notes["train_seconds"], notes["evaluate_seconds"]
-        )  # fmt: skip
+        """Read what `save_part` wrote; Refused if it cannot be read."""
+        path = self.part(agent, seed)
+        try:
+            with path.open("rb") as file, np.load(file, allow_pickle=False) as saved:
+                notes = json.loads(str(saved["notes"]))
+                told = Evaluation(**{name: saved[name] for name in EVALUATED}, steps=notes["steps"])
+                columns = (saved[f"curve_{name}"].tolist() for name in ("name", "step", "value"))
+                curve = list(zip(*columns, strict=True))
+            seconds = (notes["train_seconds"], notes["evaluate_seconds"])
+        except DAMAGED:
+            raise Refused(f"{path} is damaged; delete it and run again with --resume.") from None
+        return Part(agent, seed, told, curve, *seconds)
 
     def write_table(self, name: str, columns: Columns) -> None:
         """Write ``<name>.parquet``."""
@@ -166,6 +202,29 @@ class RunFolder:
 
 
 EVALUATED = ("users", "active", "watched", "by_tenure", "by_position", "by_action")
+
+
+def exists(path: Path) -> bool:
+    """Whether anything is at ``path``; Refused if that cannot be a path (too long, say)."""
+    try:
+        return path.exists()
+    except OSError as error:
+        raise Refused(
+            f"{_short(path)} cannot be used ({error.strerror}); give another path."
+        ) from None
+
+
+def make_room(path: Path) -> None:
+    """Make the folders above a file that will be written; Refused if it could not be."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=path.parent):
+            pass
+        reason = "it is a folder" if path.is_dir() else ""
+    except OSError as error:
+        reason = str(error.strerror)
+    if reason:
+        raise Refused(f"{_short(path)} cannot be written ({reason}); name another file.")
 
 
 @contextmanager

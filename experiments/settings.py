@@ -25,6 +25,7 @@ Observe = Literal["platform", "oracle"]
 
 
 AGENTS = ("random", "fixed-3-7", "linucb", "ppo", "myopic", "patient")
+MOST = {"seeds": 1000, "users": 10_000_000, "train-steps": 10**10}  # more is a slip of the hand
 
 
 @dataclass(frozen=True)
@@ -62,9 +63,9 @@ class Entry:
 
 def check(settings: Settings) -> list[Entry]:
     """Look everything up; Refused with one sentence about the first thing that is wrong."""
-    _least("seeds", settings.seeds, "a comparison needs at least 1 seed (3 give fair intervals)")
-    _least("users", settings.users, "an evaluation needs at least 1 user (1000 are plenty)")
-    _least("train-steps", settings.train_steps, "learning takes at least 1 decision")
+    _within("seeds", settings.seeds, "a comparison needs at least 1 seed (3 give fair intervals)")
+    _within("users", settings.users, "an evaluation needs at least 1 user (1000 are plenty)")
+    _within("train-steps", settings.train_steps, "learning takes at least 1 decision")
     for name, known in (("decision", Decision), ("observe", Observe)):
         came = getattr(settings, name)
         if came not in get_args(known):
@@ -89,9 +90,11 @@ def check(settings: Settings) -> list[Entry]:
     return entries
 
 
-def _least(name: str, came: int, reason: str) -> None:
+def _within(name: str, came: int, reason: str) -> None:
     if came < 1:
         raise Refused(f"{name}={came}; {reason}.")
+    if came > MOST[name]:
+        raise Refused(f"{name}={came}; wanted at most {MOST[name]:,}.")
 
 
 def world_ids() -> list[str]:

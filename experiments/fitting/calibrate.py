@@ -31,14 +31,14 @@ from longplay.envs.scenarios import World, find_world
 from longplay.experiments.fitting.playlog import Figures, Floats, figures
 from longplay.experiments.fitting.realism import (
     BAND,
-    LEAST_DAYS,
     Targets,
+    check_ranges,
     read_targets,
     rows_of,
     simulate_plays,
     table,
 )
-from longplay.experiments.run import Refused
+from longplay.experiments.run import Refused, exists, make_room
 
 COMPLEMENT = 1.0 / 3.0  # weight of 1 - p beside p
 PROBABILITIES = ("active_next.",)  # figures that also enter by their complement
@@ -285,16 +285,16 @@ def command(asked: Calibrate) -> int:
     Raises:
         Refused: a setting is out of range, a name is unknown, or the file exists.
     """
-    if asked.out.exists():
+    if exists(asked.out):
         raise Refused(f"{asked.out} exists; choose another file or move it away.")
-    if not asked.days >= LEAST_DAYS:
-        raise Refused(f"--days {asked.days:g}: wanted at least {LEAST_DAYS}, as in the real logs.")
-    if asked.users < 1:
-        raise Refused(f"--users {asked.users}: wanted at least 1.")
+    check_ranges(asked.users, asked.days, asked.seed)
+    if asked.evaluations < 1:
+        raise Refused(f"--evaluations {asked.evaluations}: wanted at least 1.")
     try:
         targets, world = read_targets(asked.targets), find_world(asked.scenario)
     except ValueError as fault:
         raise Refused(str(fault)) from None
+    make_room(asked.out)
     simulate = simulator(asked.users, asked.days, asked.seed)
     began = time.monotonic()
     world = fit_rhythm(world, targets, simulate)
@@ -313,6 +313,5 @@ def command(asked: Calibrate) -> int:
         "week": world.returning.week,
         "errors": {row.name: row.error for row in rows if math.isfinite(row.error)},
     }
-    asked.out.parent.mkdir(parents=True, exist_ok=True)
     asked.out.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
     return 0

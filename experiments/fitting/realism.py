@@ -22,9 +22,10 @@ import numpy.typing as npt
 from longplay.envs.cohort import Cohort
 from longplay.envs.scenarios import World, find_world
 from longplay.experiments.fitting.playlog import Figures, Floats, Plays, figures
-from longplay.experiments.run import Refused
+from longplay.experiments.run import Refused, exists, make_room
 
 BAND = 0.15  # largest relative error of a figure that is within
+MOST_USERS = 10_000_000
 LEAST_DAYS = 60  # [days]; a life watched for less is not compared, as in the real logs
 
 
@@ -102,7 +103,7 @@ def read_targets(name: str | Path) -> Targets:
     known = sorted(p.name[:-5] for p in here.iterdir() if p.name.endswith(".json"))
     if str(name) in known:
         text = (here / f"{name}.json").read_text(encoding="utf-8")
-    elif Path(name).is_file():
+    elif exists(Path(name)) and Path(name).is_file():
         text = Path(name).read_text(encoding="utf-8")
     else:
         raise ValueError(
@@ -123,7 +124,7 @@ def read_targets(name: str | Path) -> Targets:
             fitted=frozenset(data["fitted"]),
             reasons=data.get("reasons", {}),
         )
-    except (KeyError, json.JSONDecodeError) as fault:
+    except (KeyError, TypeError, AttributeError, ValueError) as fault:
         raise ValueError(
             f"Target figures in {str(name)!r} cannot be read ({fault!r}); "
             "wanted a JSON object like experiments/fitting/targets/music.json."
@@ -351,23 +352,33 @@ class Realism:
         return " ".join(words) + (" --overwrite" if self.out is not None else "")
 
 
+def check_ranges(users: int, days: float, seed: int) -> None:
+    """Refused with one sentence unless the people can be simulated and compared."""
+    if not LEAST_DAYS <= days < math.inf:
+        raise Refused(f"--days {days:g}: wanted at least {LEAST_DAYS}, as in the real logs.")
+    if not 1 <= users <= MOST_USERS:
+        raise Refused(f"--users {users}: wanted at least 1 and at most {MOST_USERS:,}.")
+    if not 0 <= seed < 2**62:
+        raise Refused(f"--seed {seed}: wanted at least 0 and less than 2^62.")
+
+
 def command(asked: Realism) -> int:
     """Simulate, print the table, and write what is asked for; returns the exit code 0.
 
     Raises:
         Refused: a setting is out of range, a name is unknown, or a file exists.
     """
-    if not asked.days >= LEAST_DAYS:
-        raise Refused(f"--days {asked.days:g}: wanted at least {LEAST_DAYS}, as in the real logs.")
-    if asked.users < 1:
-        raise Refused(f"--users {asked.users}: wanted at least 1.")
-    for path in (asked.out, asked.json_out):
-        if path is not None and path.exists() and not asked.overwrite:
+    check_ranges(asked.users, asked.days, asked.seed)
+    outs = [path for path in (asked.out, asked.json_out) if path is not None]
+    for path in outs:
+        if exists(path) and not asked.overwrite:
             raise Refused(f"{path} exists; pass --overwrite to replace it, or name another.")
     try:
         targets, world = read_targets(asked.targets), find_world(asked.scenario)
     except ValueError as fault:
         raise Refused(str(fault)) from None
+    for path in outs:
+        make_room(path)
     result = compare(world, targets, asked.users, asked.days, asked.seed)
     print(table(result.rows))
     near = len(result.rows) - len(result.misses())
@@ -380,5 +391,4 @@ def command(asked: Realism) -> int:
 
 
 def _write(path: Path, text: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text, encoding="utf-8")

@@ -11,6 +11,7 @@ docs/tradeoff.md.
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import sys
 from collections.abc import Sequence
@@ -19,6 +20,7 @@ from typing import Any
 
 import numpy as np
 
+from longplay.agents.registry import AGENTS
 from longplay.experiments.paired import Panel
 from longplay.experiments.stats import Bootstrap, Interval
 
@@ -38,14 +40,39 @@ def differences(panel: Panel, names: Sequence[str], pairs: Any) -> dict[Any, Int
     return found
 
 
-def claims(names: Sequence[str]) -> list[tuple[str, str]]:
-    """What a proof needs: rules and patience over myopia, learning over every bandit."""
-    rules = [n for n in names if n.startswith("fixed-") and n != "fixed-none"]
-    bandits = [n for n in names if n.partition("@")[0] in ("epsilon-greedy", "linucb", "lints")]
-    wanted = [(rule, "myopic") for rule in rules] + [("patient", "myopic")]
-    wanted += [("patient", rule) for rule in rules]
-    wanted += [("ppo", other) for other in (*bandits, *rules)]
-    return [(a, b) for a, b in wanted if a in names and b in names]
+def kind_of(name: str, task: str = "AdLoad") -> str:
+    """What an agent of a run is to the proof; "" if nothing (no ads, by chance, unknown)."""
+    base = name.partition("@")[0]
+    spec = AGENTS.get(base)
+    if spec is None or base in ("random", "fixed-none"):
+        return ""
+    if spec.privileged:
+        return base  # "myopic" or "patient"
+    if not spec.others.get(task, spec.policy).learns:
+        return "rule"
+    return "learner" if spec.extra in ("rl", "ray") else "bandit"
+
+
+def claims(names: Sequence[str], task: str = "AdLoad") -> list[tuple[str, str]]:
+    """What a proof needs: rules and patience over myopia, learning over every bandit and rule."""
+    kinds = ("rule", "bandit", "learner", "myopic", "patient")
+    rules, bandits, learners, myopic, patient = (
+        [name for name in names if kind_of(name, task) == kind] for kind in kinds
+    )
+    return [
+        *itertools.product(rules, myopic),
+        *itertools.product(patient, myopic),
+        *itertools.product(patient, rules),
+        *itertools.product(learners, (*bandits, *rules)),
+    ]
+
+
+def command_of(run: Path) -> str:
+    """The command that made a run, as it is noted there."""
+    try:
+        return str(json.loads((run / "environment.json").read_text(encoding="utf-8"))["command"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return "longplay compare"
 
 
 def page(run: Path) -> str:
@@ -56,14 +83,15 @@ def page(run: Path) -> str:
     table = pl.read_parquet(run / "metrics.parquet")
     panel = Panel.of({name: table[name].to_numpy() for name in table.columns}, list(PARTS))
     names = list(panel.agents)
-    pairs = claims(names)
+    task = config["world"].rpartition("/")[2].rpartition("-v")[0]
+    pairs = claims(names, task)
     found = differences(panel, names, pairs)
     held = sum(found[a, b, "value"].low > 0 for a, b in pairs)
     lines = [
-        "# Patience pays in `bench`",
+        f"# Does patience pay in `{config['scenario']}`? ({config['world']})",
         "",
-        "Made by `python -m longplay.experiments.studies.tradeoff` from a run of `longplay compare "
-        f"--preset demo` ({config['world']}, scenario `{config['scenario']}`, "
+        "Made by `python -m longplay.experiments.studies.tradeoff` from a run of "
+        f"`{command_of(run)}` ({config['world']}, scenario `{config['scenario']}`, "
         f"decision `{config['decision']}`, {config['seeds']} seeds, {config['users']} held-out "
         f"people in each, {config['train_steps']:,} decisions of training). Do not edit by hand.",
         "",
@@ -71,9 +99,10 @@ def page(run: Path) -> str:
         "luck under both policies. Value is revenue plus the world's price of a satisfied active "
         "day, discounted by the calendar. Intervals cover 95 %, over people and seeds. `myopic` "
         "and `patient` see hidden state: references no platform could run. Bandits learn from "
-        "immediate revenue.",
+        "immediate reward.",
         "",
-        f"{held} of {len(pairs)} differences in value lie above 0 with their whole interval.",
+        f"{held} of {len(pairs)} claims hold: the difference in value lies above 0 with its whole "
+        "interval.",
         "",
         "| more | than | " + " | ".join(PARTS.values()) + " |",
         "|---|---|" + "---:|" * len(PARTS),

@@ -1,6 +1,7 @@
 """The fitting: knobs turn what they say, and known parameters are found again."""
 
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,7 +12,9 @@ from pytest import approx
 from longplay.envs.scenarios import find_world
 from longplay.experiments.fitting.calibrate import (
     KNOBS,
+    Calibrate,
     Knob,
+    command,
     fit,
     fit_rhythm,
     get,
@@ -20,6 +23,7 @@ from longplay.experiments.fitting.calibrate import (
 )
 from longplay.experiments.fitting.playlog import Figures
 from longplay.experiments.fitting.realism import Targets, read_targets
+from longplay.experiments.run import Refused
 
 MUSIC = find_world("music")
 
@@ -144,6 +148,23 @@ def test_the_rhythm_is_found_again():
     assert reached["hours"] == approx(goal["hours"], rel=0.02)
     assert reached["weekdays"] == approx(goal["weekdays"], rel=0.001)
     assert np.mean(world.returning.day) == approx(1.0)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ({"days": 30.0}, "--days 30"),
+        ({"users": 99_999_999_999_999}, "at most 10,000,000"),
+        ({"seed": -1}, "--seed -1: wanted at least 0"),
+        ({"evaluations": -1}, "--evaluations -1: wanted at least 1"),
+        ({"out": Path("/proc/x")}, "/proc/x cannot be written"),
+        ({"out": Path("/proc/x/y.json")}, "cannot be written"),
+        ({"out": Path("/tmp")}, "exists"),
+    ],
+)
+def test_wrong_settings_are_named_before_anything_is_simulated(wrong, words):
+    with pytest.raises(Refused, match=words):
+        command(Calibrate(**wrong))
 
 
 def test_the_music_targets_name_what_is_fitted():

@@ -6,14 +6,16 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 for library in ("polars", "scipy", "tensorboard", "tyro", "rich"):
     pytest.importorskip(library)
 
-from longplay.experiments.cli import PRESETS
-from longplay.experiments.settings import check
+from longplay.experiments.cli import COMMANDS, PRESETS, main
+from longplay.experiments.run import RunFolder
+from longplay.experiments.settings import Settings, check
 
 # what is typed -> words that the one sentence must hold
 MISTAKES = {
@@ -39,6 +41,18 @@ MISTAKES = {
     "compare --seeds -1": ["seeds=-1", "at least 1"],
     "compare --train-steps 0": ["train-steps=0"],
     "compare --jobs 0": ["jobs=0"],
+    "compare --seeds 1001": ["seeds=1001", "at most 1,000"],
+    "compare --users 10000001": ["users=10000001", "at most 10,000,000"],
+    "compare --train-steps 10000000001": ["train-steps=10000000001", "at most 10,000,000,000"],
+    "compare --resume=maybe": ["--resume takes no value", "'maybe'"],
+    "realism --overwrite=yes": ["--overwrite takes no value", "'yes'"],
+    "compare --agents random --out=": ["--out came empty"],
+    "realism --out=": ["--out came empty"],
+    f"compare --agents random --out {'x' * 300}": ["cannot be used"],
+    f"compare --agents random --resume --out {'x' * 300}": ["cannot be used"],
+    f"realism --out {'x' * 300}": ["cannot be used"],
+    f"calibrate --targets {'x' * 300}": ["cannot be used"],
+    "calibrate --evaluations -1": ["--evaluations -1", "at least 1"],
     "compare --horizon-days -3": ["horizon-days=-3", "above 0"],
     "compare --horizon-days nan": ["horizon-days=nan", "above 0"],
     "compare --horizon-days inf": ["horizon-days=inf"],
@@ -186,6 +200,76 @@ def test_torch_is_not_loaded_to_look_around(typed: str, tmp_path: Path) -> None:
     assert ran.stdout.endswith("heavy: set()\n")
 
 
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (OSError(28, "No space left on device", "runs/a"), "No space left on device (runs/a)"),
+        (OSError("odd"), "odd"),
+        (MemoryError("Unable to allocate 7 TiB"), "memory ran out"),
+    ],
+)
+def test_a_machine_at_its_end_gets_one_sentence(
+    error: BaseException,
+    words: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def fail(words: list[str]) -> int:
+        raise error
+
+    monkeypatch.setitem(COMMANDS, "worlds", fail)
+    assert main(["worlds"]) == 1
+    told = capsys.readouterr().err
+    assert told.startswith("longplay: ") and words in told
+    assert told.count("\n") == 1 and told.endswith(".\n")
+
+
+def test_a_failure_is_told_though_the_disk_is_full(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(*args: Any, **keywords: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(RunFolder, "save_part", fail)
+    monkeypatch.setattr(Path, "write_text", full_for("failure.txt", Path.write_text))
+    words = "compare --agents random --seeds 1 --users 2 --horizon-days 1 --train-steps 1 --jobs 1"
+    assert main([*words.split(), "--out", str(tmp_path / "run")]) == 1
+    told = " ".join(capsys.readouterr().err.split())
+    assert "random, seed 0 failed (OSError: [Errno 28] No space left on device); go on" in told
+
+
+def full_for(name: str, write: Any) -> Any:
+    """``write``, but the disk is full when it comes to files of that name."""
+
+    def write_or_fail(path: Path, *args: Any, **keywords: Any) -> Any:
+        if path.name == name:
+            raise OSError(28, "No space left on device")
+        return write(path, *args, **keywords)
+
+    return write_or_fail
+
+
+def test_a_second_longplay_in_the_folder_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from longplay.experiments.compare import open_run
+
+    settings = Settings(agents=("random",), seeds=1, users=2, horizon_days=1.0, train_steps=1)
+    first = open_run(settings, tmp_path / "run", ["longplay"])
+    words = "compare --agents random --seeds 1 --users 2 --horizon-days 1 --train-steps 1 --jobs 1"
+    asked = [*words.split(), "--resume", "--out", str(tmp_path / "run")]
+    assert main(asked) == 2
+    assert "another longplay is working in" in capsys.readouterr().err
+    first.unlock()
+    assert main(asked) == 0
+    part = first.part("random", 0)
+    part.write_bytes(b"hi")
+    assert main(asked) == 2
+    assert "seed-0.npz is damaged; delete it" in capsys.readouterr().err
+    part.unlink()
+    assert main(asked) == 0
+
+
 def test_presets_are_sound() -> None:
     pytest.importorskip("stable_baselines3")
     for preset in PRESETS.values():
@@ -206,7 +290,7 @@ def test_a_run_from_the_command_line(tmp_path: Path) -> None:
     names = {path.name for path in folder.iterdir()}
     assert names == {
         "config.json", "environment.json", "parts", "metrics.parquet", "retention.parquet",
-        "behaviour.parquet", "checkpoints", "tensorboard", "report.html",
+        "behaviour.parquet", "checkpoints", "tensorboard", "report.html", ".lock",
     }  # fmt: skip
     assert f"{folder.relative_to(tmp_path)}/report.html" in ran.stdout
     assert "tensorboard --logdir" in ran.stdout

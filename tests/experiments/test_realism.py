@@ -192,7 +192,13 @@ def test_the_command_writes_a_page_and_json_and_replaces_nothing(tmp_path, capsy
     ("wrong", "words"),
     [
         ({"days": 30.0}, "--days 30: wanted at least 60"),
+        ({"days": math.inf}, "--days inf"),
         ({"users": 0}, "--users 0"),
+        ({"users": 99_999_999_999_999}, "at most 10,000,000"),
+        ({"seed": -1}, "--seed -1: wanted at least 0"),
+        ({"seed": 2**62}, "less than 2\\^62"),
+        ({"out": Path("/proc/x")}, "/proc/x cannot be written"),
+        ({"out": Path("/tmp"), "overwrite": True}, "it is a folder"),
         ({"targets": "musik"}, "known are music"),
         ({"scenario": "musik"}, "musik"),
     ],
@@ -202,8 +208,14 @@ def test_wrong_settings_are_named(wrong, words):
         command(Realism(**wrong))
 
 
-def test_a_broken_targets_file_is_named(tmp_path):
+@pytest.mark.parametrize(
+    ("text", "word"),
+    [('{"name": "mine"}', "about"), ("[]", "TypeError"), ("{", "JSONDecodeError"), ("3", "Type")],
+)
+def test_a_broken_targets_file_is_named(tmp_path, text, word):
     path = tmp_path / "mine.json"
-    path.write_text('{"name": "mine"}', encoding="utf-8")
-    with pytest.raises(ValueError, match=r"mine.json.*about"):
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(ValueError, match=rf"mine.json.*{word}"):
         read_targets(path)
+    with pytest.raises(Refused, match=rf"mine.json.*{word}"):
+        command(Realism(targets=str(path)))

@@ -113,9 +113,62 @@ def test_reopening_wants_the_same_configuration(tmp_path: Path) -> None:
         RunFolder.reopen(path, {**CONFIG, "settings": {"users": 3, "agents": ["a", "b", "c"]}})
     with pytest.raises(Refused, match="sources=x, not y,"):
         RunFolder.reopen(path, {**CONFIG, "sources": "y"})
-    (path / "config.json").write_text("{")
-    with pytest.raises(Refused, match=r"no readable config\.json"):
+    for text in ("{", "[]", "3", "null"):
+        (path / "config.json").write_text(text)
+        with pytest.raises(Refused, match=r"no readable config\.json"):
+            RunFolder.reopen(path, CONFIG)
+
+
+def test_one_at_a_time_works_in_a_folder(tmp_path: Path) -> None:
+    path = tmp_path / "run"
+    first = RunFolder.create(path, CONFIG, ["longplay"])
+    half = path / f"{TEMPORARY}1-metrics.parquet"
+    half.write_bytes(b"PAR1")
+    with pytest.raises(Refused, match=r"another longplay is working in .*run; wait for it or"):
         RunFolder.reopen(path, CONFIG)
+    assert half.exists(), "what the first one writes is left alone"
+    first.unlock()
+    second = RunFolder.reopen(path, CONFIG)
+    assert not half.exists()
+    with pytest.raises(Refused, match="another longplay"):
+        RunFolder.reopen(path, CONFIG)
+    del second  # gone, as when its process ends
+    RunFolder.reopen(path, CONFIG)
+
+
+@pytest.mark.parametrize("harm", ["text", "empty", "short", "array", "bits", "notes"])
+def test_a_damaged_part_is_named(tmp_path: Path, harm: str) -> None:
+    run = RunFolder(tmp_path)
+    run.save_part(a_part())
+    path = run.part("a", 0)
+    whole = path.read_bytes()
+    middle = len(whole) // 3
+    if harm == "array":
+        with path.open("wb") as file:
+            np.save(file, np.zeros(3))
+    elif harm == "notes":
+        np.savez(path, notes=np.array("[]"))
+    else:
+        path.write_bytes(
+            {
+                "text": b"hi",
+                "empty": b"",
+                "short": whole[:-9],
+                "bits": whole[:middle] + bytes(99) + whole[middle + 99 :],
+            }[harm]
+        )
+    with pytest.raises(Refused, match=r"seed-0\.npz is damaged; delete it and run again with"):
+        run.load_part("a", 0)
+
+
+def test_too_long_a_path_is_refused(tmp_path: Path) -> None:
+    for begin in (
+        lambda path: RunFolder.create(path, CONFIG, ["longplay"]),
+        lambda path: RunFolder.reopen(path, CONFIG),
+    ):
+        with pytest.raises(Refused, match="cannot be used"):
+            begin(tmp_path / ("x" * 300))
+    assert not list(tmp_path.iterdir())
 
 
 def test_reopening_sweeps_what_was_half_written(tmp_path: Path) -> None:
@@ -126,6 +179,7 @@ def test_reopening_sweeps_what_was_half_written(tmp_path: Path) -> None:
     folder = run.path / "checkpoints" / "a" / f"{TEMPORARY}1-seed-1"
     folder.mkdir(parents=True)
     (folder / "policy.json").write_text("{")
+    run.unlock()
     RunFolder.reopen(run.path, CONFIG)
     assert not half.exists() and not folder.exists()
     assert run.part("a", 0).is_file()
