@@ -17,7 +17,7 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 from numba.core.errors import NumbaError
 
-from longplay.envs import spaces
+from longplay.envs import draws, spaces
 from longplay.envs.arguments import (
     LIVES,
     SEEDS,
@@ -190,6 +190,7 @@ class Cohort(VectorEnv[Any, Any, Any]):
         self._hidden = {name: self.users[name] for name in HIDDEN}
         self._reward = self.outcomes[REWARDS[self.task]]
         self._threads = choose_threads(threads, n)
+        self._dice = draws.blank_dice(self._threads, max(self.slate_size, self.candidates // 4 + 1))
         self._pool: tuple[int, ThreadPoolExecutor] | None = None
         self._lender = Lender()
 
@@ -399,18 +400,21 @@ class Cohort(VectorEnv[Any, Any, Any]):
             self._params,
         )
         if self._threads == 1 or n < self._threads:
-            self._run(loop, 0, n, rest)
+            self._run(loop, 0, n, self._dice[0], rest)
             return
         cuts = [n * t // self._threads for t in range(self._threads + 1)]
         pool = self._executor()
-        work = [pool.submit(self._run, loop, lo, hi, rest) for lo, hi in pairwise(cuts[1:])]
-        self._run(loop, 0, cuts[1], rest)
+        work = [
+            pool.submit(self._run, loop, lo, hi, dice, rest)
+            for (lo, hi), dice in zip(pairwise(cuts[1:]), self._dice[1:], strict=True)
+        ]
+        self._run(loop, 0, cuts[1], self._dice[0], rest)
         for one in work:
             one.result()
 
-    def _run(self, loop: Any, lo: int, hi: int, rest: tuple[Any, ...]) -> None:
+    def _run(self, loop: Any, lo: int, hi: int, dice: Array, rest: tuple[Any, ...]) -> None:
         try:
-            loop(self.users, lo, hi, *rest)
+            loop(self.users, lo, hi, dice, *rest)
         except NumbaError as error:
             names = ", ".join(name for name, _ in self.world.laws)
             why = str(error).strip().splitlines()[-1].strip()

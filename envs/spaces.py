@@ -135,28 +135,25 @@ def draw_item(u: Any, word: int, rank: int, of: int, reach: float, starts: Any) 
 
 
 @law
-def serve(u: Any, desk: Any, i: int, ranker: int, shop: Any, w: Any) -> None:
+def serve(u: Any, desk: Any, i: int, ranker: int, shop: Any, dice: Any, w: Any) -> None:
     """Set the desk of user ``i`` for the present fetch: a filled slate, or candidates."""
     if ranker == PRODUCTION:
-        fill(u, desk.slates[i], w.serving.reach, shop)
+        fill(u, desk.slates[i], w.serving.reach, shop, dice)
         return
-    fill(u, desk.candidates[i], w.serving.candidates_reach, shop)
+    fill(u, desk.candidates[i], w.serving.candidates_reach, shop, dice)
     describe(u, desk.candidates[i], desk.features[i], shop)
 
 
 @law
-def fill(u: Any, ids: Any, reach: float, shop: Any) -> None:
+def fill(u: Any, ids: Any, reach: float, shop: Any, dice: Any) -> None:
     """Draw the distinct items of a list, best-ranked strata first."""
     n = len(ids)
     reach /= n
-    for block in range((n + 3) // 4):
-        w0, w1, w2, w3 = draws.words(u.seed, u.luck, u.user, u.session, u.fetch, draws.SERVE, block)
-        at = 4 * block
-        for word in (w0, w1, w2, w3):
-            if at < n:
-                ids[at] = draw_item(u, word, at, n, reach, shop.starts)
-                fetch_ahead(shop.items[ids[at]])
-            at += 1
+    blocks = (n + 3) // 4
+    draws.many_words(u.seed, u.luck, u.user, u.session, u.fetch, draws.SERVE, blocks, dice)
+    for at in range(n):
+        ids[at] = draw_item(u, dice[at & 3, at >> 2], at, n, reach, shop.starts)
+        fetch_ahead(shop.items[ids[at]])
 
 
 @law

@@ -39,7 +39,9 @@ LOG_HOURS = 100.0  # the platform's tally of topics fades with this time [h]
 
 
 @law
-def live_fetch(u: Any, slate: Any, mask: int, slots: Any, out: Any, shop: Any, w: Any) -> int:
+def live_fetch(
+    u: Any, slate: Any, mask: int, slots: Any, out: Any, shop: Any, dice: Any, w: Any
+) -> int:
     """A user meets one fetch: ``slate`` (k,) item ids, ads where ``mask`` has a bit.
 
     Returns:
@@ -51,13 +53,14 @@ def live_fetch(u: Any, slate: Any, mask: int, slots: Any, out: Any, shop: Any, w
     u.last_ads = 0.0
     out.fetches += 1.0
     out.ads += lay_out(slots, slate, mask, u.clock)
-    for position in range(len(slate)):
+    k = len(slate)
+    draws.many_words(u.seed, u.luck, u.user, u.session, u.fetch, draws.POSITION, k, dice)
+    for position in range(k):
         # 1 Attention: the user looks here, because they looked on from the position above.
         slot = slots[position]
         slot.seen = 1
-        w0, w1, w2, w3 = draws.words(
-            u.seed, u.luck, u.user, u.session, u.fetch, draws.POSITION, position
-        )
+        w0, w1 = dice[0, position], dice[1, position]
+        w2, w3 = dice[2, position], dice[3, position]
         if slot.shows < 0:
             # 4 Ads: seen, clicked, paid for; they take time and tire.
             advert = meet_ad(u, slot, w0, w1, out, w)
@@ -383,10 +386,11 @@ def live_on(
     shop: Any,
     horizon: float,
     mortal: bool,
+    dice: Any,
     w: Any,
 ) -> None:
     """One fetch, and what follows from its end: another fetch of the session, or an absence."""
-    exit_ = live_fetch(u, slate, mask, slots, out, shop, w)
+    exit_ = live_fetch(u, slate, mask, slots, out, shop, dice, w)
     if exit_ == STAYS:
         u.fetch += 1
     else:
@@ -399,6 +403,7 @@ def advance(
     users: Any,
     lo: int,
     hi: int,
+    dice: Any,
     desk: Any,
     slots: Any,
     outs: Any,
@@ -412,6 +417,7 @@ def advance(
     Args:
         users: USER (n,), changed in place.
         lo, hi: the slice of users to live through; slices may run in threads side by side.
+        dice: int64 (4, j), room for the draws of one list, the slice's own (see draws.py).
         desk: Desk of arrays (n, ...), the platform's side: actions in, the next choice out.
         slots: SLOT (n, k), the last fetch.
         outs: OUTCOME (n,), sums over the decision.
@@ -437,19 +443,19 @@ def advance(
         mask = ad_mask(desk.layouts[i])
         if s.ranker == WEIGHED:
             rank_by_weights(desk, i)
-        live_on(u, desk.slates[i], mask, slots[i], out, shop, s.horizon, True, w)
+        live_on(u, desk.slates[i], mask, slots[i], out, shop, s.horizon, True, dice, w)
         while s.hold == 1 and out.ended == 0.0:
-            serve(u, desk, i, s.ranker, shop, w)
+            serve(u, desk, i, s.ranker, shop, dice, w)
             if s.ranker == WEIGHED:
                 rank_by_weights(desk, i)
-            live_on(u, desk.slates[i], mask, slots[i], out, shop, s.horizon, True, w)
+            live_on(u, desk.slates[i], mask, slots[i], out, shop, s.horizon, True, dice, w)
         if u.gone == 1:
             out.gap = math.inf
             out.discount = 0.0
         else:
             out.gap = u.clock - out.clock
             out.discount = math.exp(s.log_gamma * out.gap)
-            serve(u, desk, i, s.ranker, shop, w)
+            serve(u, desk, i, s.ranker, shop, dice, w)
         observe(u, desk, i, rows[i], s.oracle, w)
 
 
@@ -472,6 +478,7 @@ def admit(
     users: Any,
     lo: int,
     hi: int,
+    dice: Any,
     lanes: Any,
     desk: Any,
     slots: Any,
@@ -496,9 +503,9 @@ def admit(
         give_birth(u, u.user, u.seed, w)
         stay_away(u, outs[i], YOUTH, False, w)
         while u.clock < 0.0 or u.fetch > 0:
-            serve(u, desk, i, PRODUCTION, shop, w)
-            live_on(u, desk.slates[i], mask, slots[i], outs[i], shop, YOUTH, False, w)
+            serve(u, desk, i, PRODUCTION, shop, dice, w)
+            live_on(u, desk.slates[i], mask, slots[i], outs[i], shop, YOUTH, False, dice, w)
         enrol(u)
         blank(outs[i], u)
-        serve(u, desk, i, s.ranker, shop, w)
+        serve(u, desk, i, s.ranker, shop, dice, w)
         observe(u, desk, i, rows[i], s.oracle, w)

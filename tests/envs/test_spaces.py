@@ -46,7 +46,7 @@ def seen_again(cohort: Cohort, kind: str) -> list[np.ndarray]:
             desk.slates[i] = -1  # to be filled by the production ranker
         else:
             desk.candidates[i] = -1
-        spaces.serve(user, desk, i, RANKERS[kind], cohort.shop, world)
+        spaces.serve(user, desk, i, RANKERS[kind], cohort.shop, cohort._dice[0], world)
         spaces.observe(user, desk, i, rows[i], study["oracle"], world)
     return [rows, desk.slates if kind == "AdLoad" else desk.candidates, desk.features]
 
