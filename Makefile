@@ -35,7 +35,7 @@ format: install  ## put the code into shape
 	@$(BIN)/ruff check --fix .
 
 bench: install  ## speed and memory, with the machine they were measured on
-	@$(BIN)/python -m longplay.experiments.bench
+	@$(BIN)/python -m longplay.experiments.bench --json bench.json
 
 core:  ## the core's tests on every Python present, without torch; PYTHONS="..." to choose
 	@.ci/core $(PYTHONS)

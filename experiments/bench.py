@@ -5,9 +5,10 @@ range. Throughput is counted per second of CPU time on one thread, with random a
 beforehand and everything else included (candidates, decoding, the step, next lives,
 observations, infos); nothing is timed before it was compiled.
 
-CPU time still depends on what else the machine does: neighbours take caches and memory. So a
-loop of random draws, which needs neither, runs beside every repetition, and its speed is the
-row's *reference*: of two figures taken at the same reference, the difference is ours.
+CPU time still depends on what else the machine does, above all on who shares its caches: the
+same code has been seen to run half as fast again on the other core. So a loop that looks up
+random places of a large table runs beside every repetition, and its speed is the row's
+*reference*: of two figures taken at the same reference, the difference is ours.
 
     python -m longplay.experiments.bench --json bench.json     (`make bench`)
 """
@@ -63,7 +64,7 @@ class Row:
     samples: tuple[float, ...] = ()  # empty where it could not be measured: see note
     target: float | None = None
     better: Literal["more", "less"] = "less"
-    reference: float | None = None  # median speed of the reference loop beside it [M draws/s]
+    reference: float | None = None  # median speed of the reference loop beside it [M look-ups/s]
     note: str = ""
 
     @property
@@ -109,25 +110,28 @@ def _short(number: float) -> str:
     return f"{number:.3g}" if abs(number) < 1000 else f"{number:.0f}"
 
 
+TABLE = np.arange(1 << 21) % 1009  # 16 MB, more than a core's own caches
+
+
 @law
-def _draw(times: int) -> int:
-    """The reference loop: draws, each of which waits for the one before it."""
-    word = 1
+def _look_up(times: int, table: Any) -> int:
+    """The reference loop: random draws, each of which reads a place of the table."""
+    total = 0
     for i in range(times):
-        word = draws.philox(i, word, 2, 3, 4, 5)[1]
-    return word
+        total += table[draws.philox(i, 1, 2, 3, 4, 5)[1] & (len(table) - 1)]
+    return total
 
 
-def reference(times: int = 200_000) -> float:
-    """Speed of the reference loop, here and now [M draws per CPU-second]."""
+def reference(times: int = 1_000_000) -> float:
+    """Speed of the reference loop, here and now [M look-ups per CPU-second]."""
     start = time.process_time()
-    _draw(times)
+    _look_up(times, TABLE)
     return times / max(time.process_time() - start, 1e-9) / 1e6
 
 
 def repeated(measure: Callable[[], float], repetitions: int) -> tuple[tuple[float, ...], float]:
     """Samples of a measurement, and the median reference beside them."""
-    _draw(1)
+    _look_up(1, TABLE)
     beside = [reference()]
     samples = []
     for _ in range(repetitions):
@@ -350,7 +354,7 @@ def report(rows: Sequence[Row], began: Sequence[float] | None) -> dict[str, Any]
     about = environment(["python", "-m", "longplay.experiments.bench"])
     return about | {
         "load_average": None if began is None else list(began),
-        "reference_unit": "million Philox draws per CPU-second, each waiting for the last",
+        "reference_unit": "million random look-ups in 16 MB per CPU-second",
         "rows": [row.as_json() for row in rows],
     }
 
@@ -368,6 +372,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     parser.add_argument("--json", type=Path, metavar="PATH", help="also write the figures there")
     options = parser.parse_args(arguments)
+    if options.json is not None and not options.json.parent.is_dir():
+        parser.error(f"--json {options.json}: there is no folder {options.json.parent}; make it.")
     began = os.getloadavg() if hasattr(os, "getloadavg") else None
     about = environment([])
     versions, machine = about["versions"], about["machine"]
@@ -380,7 +386,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for row in measured(Sizes()):
         rows.append(row)
         print(row, flush=True)
-    print("\nreference: million draws per CPU-second of a loop run beside; see the docstring.")
+    print("\nreference: million random look-ups in 16 MB per CPU-second, of a loop run beside.")
     if options.json is not None:
         write_json(options.json, report(rows, began))
         print(f"written: {options.json}")

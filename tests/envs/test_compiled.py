@@ -140,6 +140,16 @@ def test_recompiled_replaces_a_law_and_leaves_the_original() -> None:
     assert vars(fatigue) == before
 
 
+def averaged(level: float, gap: float, half_life: float) -> float:
+    """A law that allocates: the mean of some levels."""
+    return float(np.array([level, 0.0, gap / half_life]).mean())
+
+
+def test_a_replaced_law_may_allocate() -> None:
+    rested = recompiled(vars(fatigue), {"faded": averaged})["rested"]
+    assert rested(2.0, 3.0, Fatigue()) == 1.0  # by hand: (2 + 0 + 3/3) / 3
+
+
 def test_recompiled_takes_compiled_laws_too() -> None:
     rested = recompiled({**vars(fatigue)}, {"faded": compiled.law(never)})["rested"]
     assert rested(1.0, 3.0, Fatigue()) == 1.0

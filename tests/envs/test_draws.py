@@ -200,3 +200,12 @@ def test_gamma(shape: float) -> None:
 def test_gammas_of_two_slots_are_independent() -> None:
     pairs = np.array([[draws.gamma(0.764, 5, u, s) for s in (30, 31)] for u in range(SIZE)])
     assert abs(stats.spearmanr(pairs[:, 0], pairs[:, 1]).statistic) < 4.5 / np.sqrt(SIZE)
+
+
+@given(MOMENTS, st.integers(1, 40))
+def test_many_words_are_the_words_of_every_slot(moment: tuple[int, ...], n: int) -> None:
+    *who_when_what, _ = moment
+    dice = draws.blank_dice(3, n)[1]
+    draws.many_words(*who_when_what, n, dice)
+    for slot in range(n):
+        assert tuple(dice[:, slot]) == draws.words(*who_when_what, slot)

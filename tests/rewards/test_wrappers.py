@@ -58,7 +58,7 @@ def test_one_user_is_paid_like_the_same_user_in_a_cohort():
         _, rewards, _, truncated, infos = many.step(np.full(8, 9))
         _, reward, _, _, info = one.step(9)
         assert type(reward) is float
-        assert reward == rewards[0]
+        assert reward == pytest.approx(rewards[0], rel=1e-12)  # sum() differs by Python version
         assert info["reward_parts"] == {k: v[0] for k, v in infos["reward_parts"].items()}
         assert info["gap_h"] == infos["gap_h"][0]
         if truncated[0]:
