@@ -4,10 +4,7 @@ A cohort holds the records of its users and hands them, slice by slice, to the c
 step.py. It keeps no physics of its own: a single user is a cohort of one (session.py).
 """
 
-import os
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
-from itertools import pairwise
 from typing import Any
 
 import gymnasium as gym
@@ -33,6 +30,7 @@ from longplay.envs.arguments import (
     positive,
 )
 from longplay.envs.bounds import check_horizon
+from longplay.envs.crew import Crew
 from longplay.envs.memory import Lender, as_bytes
 from longplay.envs.population import open_shop
 from longplay.envs.scenarios import World, find_world, kernel_of, packed
@@ -187,11 +185,15 @@ class Cohort(VectorEnv[Any, Any, Any]):
         self._seeds = np.zeros(n, np.int64)
         self._lives = np.full(n, -1, np.int64)
         self._finished = np.zeros(n, bool)
+        self._seen: tuple[Array, ...] = (self._rows,)  # what observations are copied from
+        if isinstance(self.single_observation_space, gym.spaces.Dict):
+            self._seen += (self._desk.features.reshape(n, -1),)
         self._hidden = {name: self.users[name] for name in HIDDEN}
         self._reward = self.outcomes[REWARDS[self.task]]
-        self._threads = choose_threads(threads, n)
-        self._dice = draws.blank_dice(self._threads, max(self.slate_size, self.candidates // 4 + 1))
-        self._pool: tuple[int, ThreadPoolExecutor] | None = None
+        self._crew = Crew(choose_threads(threads, n))
+        self._dice = draws.blank_dice(
+            self._crew.size, max(self.slate_size, self.candidates // 4 + 1)
+        )
         self._lender = Lender()
 
     def _set_spaces(self) -> None:
@@ -257,7 +259,11 @@ class Cohort(VectorEnv[Any, Any, Any]):
         self._set_seeds(seed, mask)
         lanes = np.flatnonzero(mask)
         self._lives[lanes] += 1
-        self._admit(lanes, self._numbers(lanes) if users is None else users[lanes])
+        numbers = self._numbers(lanes) if users is None else users[lanes]
+        self._crew.share(
+            len(lanes),
+            lambda lo, hi, member: self._admit(lanes[lo:hi], numbers[lo:hi], member),
+        )
         self._finished[mask] = False
         return self._observation(), self._info()
 
@@ -285,12 +291,12 @@ class Cohort(VectorEnv[Any, Any, Any]):
         numbers: Array = self.first_user + lanes + (self._lives[lanes] << LIVES)
         return numbers
 
-    def _admit(self, lanes: Array, numbers: Array) -> None:
+    def _admit(self, lanes: Array, numbers: Array, member: int) -> None:
         """Let these people be born in these lanes, and grow up."""
         as_bytes(self.users)[lanes] = 0
         self.users["user"][lanes] = numbers
         self.users["seed"][lanes] = self._seeds[lanes]
-        self._each_slice(self._kernel.admit, len(lanes), lanes)
+        self._run(self._kernel.admit, 0, len(lanes), member, lanes)
 
     def step(
         self, actions: Any
@@ -311,32 +317,41 @@ class Cohort(VectorEnv[Any, Any, Any]):
         if self._lives[0] < 0:
             raise gym.error.ResetNeeded("step() came before reset(): call reset(seed=...) first.")
         self._decode(actions)
-        self._each_slice(self._kernel.advance, self.num_envs)
-        over = self.over
-        terminated = self.users["gone"].astype(bool) & over
-        truncated = over & ~terminated
-        reward = self._reward.copy()
-        info = self._info()
-        if self.autoreset_mode == AutoresetMode.SAME_STEP:
-            if over.any():
-                info["final_obs"] = self._observation(copy=True)
-                info["_final_obs"] = over
-                self._next_lives(np.flatnonzero(over))
-        elif self.autoreset_mode == AutoresetMode.NEXT_STEP:
-            started = self._finished
-            self._finished = over & ~started
-            if started.any():
-                terminated &= ~started
-                truncated &= ~started
-                self._next_lives(np.flatnonzero(started))
-        return self._observation(), reward, terminated, truncated, info
+        over = np.empty(self.num_envs, bool)
+        gone = np.empty(self.num_envs, bool)
+        last_seen: list[tuple[Array, ...]] = []  # by those whose lives ended: lanes, observations
+        same_step = self.autoreset_mode == AutoresetMode.SAME_STEP
+        ready = over if same_step else self._finished  # whose lanes go on with the next person
 
-    def _next_lives(self, lanes: Array) -> None:
+        def live(lo: int, hi: int, member: int) -> None:
+            self._run(self._kernel.advance, lo, hi, member)
+            over[lo:hi] = self.users["over"][lo:hi]
+            gone[lo:hi] = self.users["gone"][lo:hi]
+            lanes = lo + np.flatnonzero(ready[lo:hi])
+            if len(lanes) > 0:
+                if same_step:
+                    last_seen.append((lanes, *(part[lanes] for part in self._seen)))
+                self._next_lives(lanes, member)
+
+        self._crew.share(self.num_envs, live)
+        if self.autoreset_mode == AutoresetMode.NEXT_STEP:
+            over &= ~ready
+            self._finished = over
+        info = self._info()
+        if last_seen:
+            info["final_obs"] = self._observation(copy=True)
+            for lanes, *parts in last_seen:
+                for whole, part in zip(self._parts(info["final_obs"]), parts, strict=True):
+                    whole[lanes] = part
+            info["_final_obs"] = over
+        return self._observation(), self._reward.copy(), over & gone, over & ~gone, info
+
+    def _next_lives(self, lanes: Array, member: int) -> None:
         """Put the next person into these lanes, keeping the outcomes just made."""
         outcomes, slots = as_bytes(self.outcomes), as_bytes(self.slots)
         kept = outcomes[lanes], slots[lanes]
         self._lives[lanes] += 1
-        self._admit(lanes, self._numbers(lanes))
+        self._admit(lanes, self._numbers(lanes), member)
         outcomes[lanes], slots[lanes] = kept
 
     def _decode(self, actions: Any) -> None:
@@ -387,34 +402,23 @@ class Cohort(VectorEnv[Any, Any, Any]):
             raise ValueError(f"weights={acts[wrong]} for user {wrong}: wanted finite numbers.")
         self._desk.weights[:] = np.clip(acts, -1.0, 1.0)
 
-    def _each_slice(self, loop: Any, n: int, *lanes: Array) -> None:
-        """Run a loop over n users, in slices side by side if there are many."""
-        rest = (
-            *lanes,
-            self._desk,
-            self.slots,
-            self.outcomes,
-            self._rows,
-            self.shop,
-            self._study,
-            self._params,
-        )
-        if self._threads == 1 or n < self._threads:
-            self._run(loop, 0, n, self._dice[0], rest)
-            return
-        cuts = [n * t // self._threads for t in range(self._threads + 1)]
-        pool = self._executor()
-        work = [
-            pool.submit(self._run, loop, lo, hi, dice, rest)
-            for (lo, hi), dice in zip(pairwise(cuts[1:]), self._dice[1:], strict=True)
-        ]
-        self._run(loop, 0, cuts[1], self._dice[0], rest)
-        for one in work:
-            one.result()
-
-    def _run(self, loop: Any, lo: int, hi: int, dice: Array, rest: tuple[Any, ...]) -> None:
+    def _run(self, loop: Any, lo: int, hi: int, member: int, *lanes: Array) -> None:
+        """A compiled loop over lanes lo .. hi-1, by one member of the crew."""
         try:
-            loop(self.users, lo, hi, dice, *rest)
+            loop(
+                self.users,
+                lo,
+                hi,
+                self._dice[member],
+                *lanes,
+                self._desk,
+                self.slots,
+                self.outcomes,
+                self._rows,
+                self.shop,
+                self._study,
+                self._params,
+            )
         except NumbaError as error:
             names = ", ".join(name for name, _ in self.world.laws)
             why = str(error).strip().splitlines()[-1].strip()
@@ -422,20 +426,18 @@ class Cohort(VectorEnv[Any, Any, Any]):
                 f"world {self.world.name!r} does not compile with the laws given ({names}): {why}"
             ) from error
 
-    def _executor(self) -> ThreadPoolExecutor:
-        """The threads of this process; a forked child makes its own."""
-        if self._pool is None or self._pool[0] != os.getpid():
-            self._pool = (os.getpid(), ThreadPoolExecutor(self._threads - 1, "longplay"))
-        return self._pool[1]
-
     # Seeing.
 
     def _observation(self, copy: bool = False) -> Any:
         give = self._lender.copy_of if self.copy or copy else np.asarray
+        parts = [give(part) for part in self._seen]
         if isinstance(self.single_observation_space, gym.spaces.Box):
-            return give(self._rows)
-        features = self._desk.features.reshape(self.num_envs, -1)
-        return {"user": give(self._rows), "candidates": give(features)}
+            return parts[0]
+        return dict(zip(("user", "candidates"), parts, strict=True))
+
+    def _parts(self, observation: Any) -> tuple[Array, ...]:
+        """The arrays of an observation, in the order of `_seen`."""
+        return tuple(observation.values()) if isinstance(observation, dict) else (observation,)
 
     def _info(self) -> dict[str, Any]:
         return {

@@ -23,6 +23,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -51,6 +52,7 @@ class Sizes:
     quick_steps: int = 1000  # steps of one user, or of the VecEnv, per repetition
     long_run: int = 1000  # steps over which memory must not grow
     repetitions: int = 7
+    pairs: int = 25  # repetitions of one thread beside two
     processes: int = 3  # fresh processes per row of start-up times
     cold: bool = True  # measure compiling, too
 
@@ -192,26 +194,75 @@ def feed(sizes: Sizes) -> Iterator[Row]:
 
 
 def two_threads(sizes: Sizes) -> Iterator[Row]:
-    """How much sooner two threads are done than one, taken in turns."""
-    name = "two threads over one, AdLoad"
+    """How much sooner two threads are done than one; and two processes that share nothing.
+
+    The second row is what the machine gives: two cores that share a clock, a cache or a pipeline
+    are less than twice one. All take turns, so that they meet the same weather.
+    """
+    names = ("two threads over one, AdLoad", "two processes over one, AdLoad")
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     if (cores or 1) < 2:
-        yield Row(name, "x", target=1.7, better="more", note="not measured: one core here.")
+        for name in names:
+            yield Row(name, "x", better="more", note="not measured: one core here.")
         return
     one, two = (
         stepper(Cohort("AdLoad", sizes.users, scenario="bench", threads=threads), sizes.warm)
         for threads in (1, 2)
     )
 
-    def measure() -> float:
-        marks = [time.perf_counter()]
-        for go in (one, two):
-            go(sizes.steps)
-            marks.append(time.perf_counter())
-        return (marks[1] - marks[0]) / (marks[2] - marks[1])
+    def wall(go: Callable[[int], None]) -> float:
+        start = time.perf_counter()
+        go(sizes.steps)
+        return time.perf_counter() - start
 
-    samples, beside = repeated(measure, sizes.repetitions)
-    yield Row(name, "x", samples, 1.7, "more", beside, "wall time: both cores must be free")
+    threads, processes = [], []
+    with halves(sizes) as both:
+        for _ in range(sizes.pairs):
+            alone = wall(one)
+            threads.append(alone / wall(two))
+            processes.append(alone / wall(both))
+    yield Row(names[0], "x", tuple(threads), 1.7, "more", note="wall time: both cores must be free")
+    yield Row(names[1], "x", tuple(processes), better="more", note="what this machine gives")
+
+
+HALF = """
+import sys
+from longplay.envs.cohort import Cohort
+from longplay.experiments.bench import stepper
+users, first, warm = map(int, sys.argv[1:])
+go = stepper(Cohort("AdLoad", users, scenario="bench", first_user=first, threads=1), warm)
+print("ready", flush=True)
+for steps in sys.stdin:
+    go(int(steps))
+    print("done", flush=True)
+"""
+
+
+@contextmanager
+def halves(sizes: Sizes) -> Iterator[Callable[[int], None]]:
+    """A function that steps the cohort so many times, half of it in each of two processes."""
+    half = sizes.users // 2
+    with ExitStack() as stack:
+        both = []
+        for first in (0, half):
+            words = [sys.executable, "-c", HALF, str(half), str(first), str(sizes.warm)]
+            process = subprocess.Popen(
+                words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            )
+            both.append(stack.enter_context(process))
+
+        def wait() -> None:
+            for process in both:
+                if not process.stdout or not process.stdout.readline():
+                    raise RuntimeError("a process of the benchmark failed: see above.")
+
+        def go(steps: int) -> None:
+            for process in both:
+                print(steps, file=process.stdin, flush=True)
+            wait()
+
+        wait()
+        yield go
 
 
 def one_user(sizes: Sizes) -> Iterator[Row]:
