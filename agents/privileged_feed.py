@@ -26,7 +26,9 @@ from longplay.agents.registry import agent
 from longplay.envs.cohort import Cohort
 from longplay.envs.compiled import compiled, recompiled
 from longplay.envs.laws.choice import p_play, utility
-from longplay.envs.laws.dwell import dwell_seconds, match_of
+from longplay.envs.laws.discovery import joy_of
+from longplay.envs.laws.dwell import dwell_seconds, impatience, match_of
+from longplay.envs.laws.repeats import lag_of
 from longplay.envs.laws.satisfaction import experience_of
 from longplay.envs.scenarios import Law, packed
 from longplay.envs.spaces import dot
@@ -50,16 +52,22 @@ def _foresee(users: Any, rows: Any, offered: Any, items: Any, world: Any, out: A
             item = items[offered[r, j]]
             affinity = dot(u.taste, item.vector)
             bored = float(u.satiation[item.topic])
-            draw = utility(affinity, item.attraction, item.novelty, bored, u.appetite, z, w.choice)
+            lag = lag_of(u.past, offered[r, j]) if w.repeats.share > 0.0 else 0
+            novelty = item.novelty if lag == 0 else 0.0
+            draw = utility(affinity, item.attraction, novelty, bored, u.appetite, z, w.choice)
+            if lag > 0:
+                draw += w.repeats.warmth
             play = p_play(draw, z, w.choice)
             match = match_of(affinity, item.value, bored)
             length = item.minutes * 60.0
+            haste = impatience(u.skippiness, u.restless, w.dwell)
+            joy = joy_of(u.appetite, novelty, w.discovery)
             minutes, felt = 0.0, 0.0
             for q in range(POINTS):
-                seconds = dwell_seconds((q + 0.5) / POINTS, match, u.skippiness, length, z, w.dwell)
+                seconds = dwell_seconds((q + 0.5) / POINTS, match, haste, length, z, w.dwell)
                 minutes += seconds / 60.0
                 if seconds >= w.dwell.skip:
-                    felt += experience_of(
+                    felt += joy + experience_of(
                         affinity, item.value, bored, seconds / 60.0, w.satisfaction
                     )
                 else:

@@ -13,7 +13,8 @@ BOUNDS: dict[str, tuple[float, float]] = {
         (
             "intent.goal", "intent.goal_unit", "dwell.weibull", "satiation.half_life",
             "fatigue.half_life", "leaving.longest", "returning.rate", "returning.pause",
-            "churn.period", "population.churn_a", "population.churn_b", "catalogue.minutes",
+            "churn.period", "repeats.cutoff",
+            "discovery.half_life", "population.churn_a", "population.churn_b", "catalogue.minutes",
         ),
         (TINY, INF),
     ),
@@ -22,7 +23,8 @@ BOUNDS: dict[str, tuple[float, float]] = {
             "intent.share", "intent.titles", "attention.look", "attention.pause_minutes",
             "attention.pause_longest", "dwell.scale", "dwell.skip", "ads.seconds", "ads.click",
             "ads.memory", "ads.learning", "satiation.gain", "returning.slowing", "returning.least",
-            "returning.day", "returning.week", "population.taste", "population.guess",
+            "returning.day", "returning.week", "repeats.decay", "notifications.per_day",
+            "notifications.memory", "discovery.grow", "population.taste", "population.guess",
             "population.habit_median", "population.habit_start", "population.youth",
             "catalogue.spread", "catalogue.minutes_spread", "catalogue.seed", "survey.noise",
         ),
@@ -32,7 +34,7 @@ BOUNDS: dict[str, tuple[float, float]] = {
         (
             "attention.pause_chance", "ads.seen", "ads.quality", "leaving.lapse", "survey.rate",
             "satisfaction.kappa", "satisfaction.engaged", "population.satisfaction_start",
-            "intent.daytime", "returning.insulation",
+            "intent.daytime", "returning.insulation", "repeats.share", "dwell.pace", "dwell.start",
         ),
         (0.0, 1.0),
     ),

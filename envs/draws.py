@@ -29,6 +29,7 @@ SERVE = 2
 POSITION = 3
 ABSENCE = 5
 SURVEY = 6
+REPEAT = 7
 
 
 @law

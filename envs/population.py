@@ -91,7 +91,8 @@ def give_birth(u: Any, number: int, seed: int, w: Any) -> None:
     stock_shelf(u, p.focus)
 
     w0, w1, w2, w3 = draws.words(seed, 0, number, 0, 0, draws.BIRTH, 16)
-    u.appetite = p.appetite + p.appetite_sd * draws.normal(w0, w1)
+    u.curiosity = p.appetite + p.appetite_sd * draws.normal(w0, w1)
+    u.appetite = u.curiosity
     u.skippiness = p.skippiness_sd * draws.normal(w2, w3)
     w0, w1, w2, w3 = draws.words(seed, 0, number, 0, 0, draws.BIRTH, 17)
     u.lean = p.lean_sd * draws.normal(w0, w1)

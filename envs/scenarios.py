@@ -4,6 +4,7 @@ A world is changed by making another one:
 
     calm = find_world("bench").replace("tired", fatigue={"per_ad": 0.0})
     mine = find_world("bench").with_laws("mine", next_fatigue=my_fatigue)
+    less = find_world("bench").without("habit")
 
 Parameters live beside their law with where they come from; a scenario states only what it sets
 otherwise, and why.
@@ -22,18 +23,23 @@ import numpy as np
 import numpy.typing as npt
 
 from longplay.envs import step
+from longplay.envs.ablations import ablated
 from longplay.envs.bounds import check, check_horizon
 from longplay.envs.compiled import recompiled
+from longplay.envs.files import read_world
 from longplay.envs.laws.ads import Ads
 from longplay.envs.laws.attention import Attention
 from longplay.envs.laws.choice import Choice
 from longplay.envs.laws.churn import Churn
+from longplay.envs.laws.discovery import Discovery
 from longplay.envs.laws.dwell import Dwell
 from longplay.envs.laws.fatigue import Fatigue
 from longplay.envs.laws.feedback import Feedback
 from longplay.envs.laws.habit import Habit
 from longplay.envs.laws.intent import Intent
 from longplay.envs.laws.leaving import Leaving
+from longplay.envs.laws.notifications import Notifications
+from longplay.envs.laws.repeats import Repeats
 from longplay.envs.laws.returning import Returning
 from longplay.envs.laws.satiation import Satiation
 from longplay.envs.laws.satisfaction import Satisfaction
@@ -55,6 +61,8 @@ class World:
     attention: Attention = Attention()
     choice: Choice = Choice()
     dwell: Dwell = Dwell()
+    repeats: Repeats = Repeats()
+    discovery: Discovery = Discovery()
     feedback: Feedback = Feedback()
     ads: Ads = Ads()
     satiation: Satiation = Satiation()
@@ -64,6 +72,7 @@ class World:
     habit: Habit = Habit()
     returning: Returning = Returning()
     churn: Churn = Churn()
+    notifications: Notifications = Notifications()
     survey: Survey = Survey()
     serving: Serving = Serving()
     population: Population = Population()
@@ -134,6 +143,14 @@ class World:
                 raise ValueError(f"{part}={change!r}: wanted {wanted}.")
         return dataclasses.replace(self, **new)
 
+    def without(self, *mechanisms: str) -> "World":
+        """Another world in which some mechanisms have no effect: see ablations.ABLATIONS.
+
+        Raises:
+            ValueError: for a mechanism that does not exist.
+        """
+        return ablated(self, mechanisms)
+
     def with_laws(self, name: str, **laws: Law) -> "World":
         """Another world, named ``name``, in which other functions stand for some laws.
 
@@ -174,13 +191,17 @@ def check_law(name: str, function: Any, original: Any) -> None:
 
 def changed(part: str, old: Any, change: Mapping[str, Any]) -> Any:
     """The parameter tuple ``old`` with some fields changed, shapes kept."""
+    tidy: dict[str, Any] = {}
     for key, value in change.items():
         if key not in old._fields:
             raise ValueError(f"{part} has no parameter {key!r}.{suggestion(key, old._fields)}")
         if np.shape(value) != np.shape(getattr(old, key)):
             wanted = len(getattr(old, key)) if np.ndim(getattr(old, key)) else "one"
             raise ValueError(f"{part}.{key}={value!r}: wanted {wanted} number(s).")
-    tidy = {k: tuple(map(float, v)) if np.ndim(v) else float(v) for k, v in change.items()}
+        try:
+            tidy[key] = tuple(map(float, value)) if np.ndim(value) else float(value)
+        except (TypeError, ValueError):
+            raise ValueError(f"{part}.{key}={value!r}: wanted numbers.") from None
     return old._replace(**tidy)
 
 
@@ -223,19 +244,26 @@ def packed(world: World) -> npt.NDArray[np.void]:
 
 
 def find_world(scenario: "str | World") -> World:
-    """The world of this name, or the world itself.
+    """The world of this name, of this scenario file, or the world itself.
+
+    A name is that of a scenario, "bench", or of one without some mechanisms, "bench without
+    habit, fatigue" (ablations.py). What ends in .json is the path of a scenario file (files.py).
 
     Raises:
-        ValueError: if no scenario has the name.
+        ValueError: if no scenario has the name, or the file is none.
         TypeError: if it is neither a name nor a World.
     """
     if isinstance(scenario, World):
         return scenario
     if not isinstance(scenario, str):
         raise TypeError(f"scenario={scenario!r}: wanted the name of a scenario or a World.")
-    if scenario not in SCENARIOS:
-        raise ValueError(f"scenario={scenario!r} is unknown.{suggestion(scenario, SCENARIOS)}")
-    return SCENARIOS[scenario]
+    if scenario.endswith(".json"):
+        return read_world(scenario)
+    name, _, mechanisms = scenario.partition(" without ")
+    if name not in SCENARIOS:
+        raise ValueError(f"scenario={scenario!r} is unknown.{suggestion(name, SCENARIOS)}")
+    world = SCENARIOS[name]
+    return world.without(*mechanisms.split(", ")) if mechanisms else world
 
 
 MUSIC = World(

@@ -18,6 +18,7 @@ import numpy.typing as npt
 
 from longplay.envs import draws
 from longplay.envs.compiled import compiled, law
+from longplay.envs.laws.repeats import lag_drawn, lag_of, p_repeat
 from longplay.envs.memory import fetch_ahead
 from longplay.envs.state import INTENTS, PRODUCTION, SHELF, TOPICS, Desk
 from longplay.envs.state import LAYOUTS as LAYOUTS
@@ -35,8 +36,8 @@ USER_FEATURES = (
 HIDDEN_FEATURES = (
     *(f"intent_{name}" for name in INTENTS),
     "fatigue", "satiation", "satisfaction", "habit", "ad_memory", "blindness", "enjoyment",
-    "goal_left", "patience", "bad_exit",
-    "appetite", "skippiness", "lean", "stamina", "tempo", "chronotype", "habit_rate",
+    "goal_left", "patience", "bad_exit", "restless", "notified",
+    "appetite", "curiosity", "skippiness", "lean", "stamina", "tempo", "chronotype", "habit_rate",
     "ad_aversion", "churn_propensity",
 )  # fmt: skip
 ITEM_FEATURES = (
@@ -138,26 +139,47 @@ def draw_item(u: Any, word: int, rank: int, of: int, reach: float, starts: Any) 
 def serve(u: Any, desk: Any, i: int, ranker: int, shop: Any, dice: Any, w: Any) -> None:
     """Set the desk of user ``i`` for the present fetch: a filled slate, or candidates."""
     if ranker == PRODUCTION:
-        fill(u, desk.slates[i], w.serving.reach, shop, dice)
+        fill(u, desk.slates[i], w.serving.reach, shop, dice, w)
         return
-    fill(u, desk.candidates[i], w.serving.candidates_reach, shop, dice)
-    describe(u, desk.candidates[i], desk.features[i], shop)
+    fill(u, desk.candidates[i], w.serving.candidates_reach, shop, dice, w)
+    describe(u, desk.candidates[i], desk.features[i], shop, w)
 
 
 @law
-def fill(u: Any, ids: Any, reach: float, shop: Any, dice: Any) -> None:
-    """Draw the distinct items of a list, best-ranked strata first."""
+def fill(u: Any, ids: Any, reach: float, shop: Any, dice: Any, w: Any) -> None:
+    """Draw the distinct items of a list, best-ranked strata first, some of them repeats."""
     n = len(ids)
     reach /= n
     blocks = (n + 3) // 4
     draws.many_words(u.seed, u.luck, u.user, u.session, u.fetch, draws.SERVE, blocks, dice)
     for at in range(n):
         ids[at] = draw_item(u, dice[at & 3, at >> 2], at, n, reach, shop.starts)
+    if w.repeats.share > 0.0:
+        repeat(u, ids, dice, w)
+    for at in range(n):
         fetch_ahead(shop.items[ids[at]])
 
 
 @law
-def describe(u: Any, ids: Any, features: Any, shop: Any) -> None:
+def repeat(u: Any, ids: Any, dice: Any, w: Any) -> None:
+    """Put items that the user has played before in the place of some; all stay distinct."""
+    n = len(ids)
+    blocks = (n + 3) // 4
+    draws.many_words(u.seed, u.luck, u.user, u.session, u.fetch, draws.REPEAT, blocks, dice)
+    for at in range(n):
+        word = dice[at & 3, at >> 2]
+        lag = lag_drawn(draws.upper(word), w.repeats)
+        known = u.past[lag - 1]
+        if known > 0 and draws.lower(word) < p_repeat(lag, w.repeats):
+            there = False
+            for j in range(n):
+                there = there or ids[j] == known - 1
+            if not there:
+                ids[at] = known - 1
+
+
+@law
+def describe(u: Any, ids: Any, features: Any, shop: Any, w: Any) -> None:
     """ITEM_FEATURES of the candidates ``ids``, as the platform knows them, into (m, f)."""
     total = 1.0
     for k in range(TOPICS):
@@ -169,11 +191,19 @@ def describe(u: Any, ids: Any, features: Any, shop: Any) -> None:
         row[0] = clipped(dot(u.guess, item.vector))
         row[1] = item.attraction
         row[2] = item.quality
-        row[3] = item.novelty
+        row[3] = novelty_to(u, ids[j], item.novelty, w)
         row[4] = item.freshness
         row[5] = 1.0 - min(1.0, u.topic_minutes[item.topic] / 60.0)
         row[6] = 0.1 * item.minutes
         row[7] = share
+
+
+@law
+def novelty_to(u: Any, id_: int, novelty: float, w: Any) -> float:
+    """How novel an item is to this user: not at all if they remember it."""
+    if w.repeats.share > 0.0 and lag_of(u.past, id_) > 0:
+        return 0.0
+    return novelty
 
 
 @law
@@ -279,15 +309,18 @@ def reveal(u: Any, row: Any, at: int, w: Any) -> None:
     row[at + 11] = 0.1 * (u.goal_wanted - u.goal)
     row[at + 12] = 0.1 * u.patience
     row[at + 13] = u.bad_exit
-    row[at + 14] = u.appetite
-    row[at + 15] = u.skippiness
-    row[at + 16] = u.lean
-    row[at + 17] = u.stamina
-    row[at + 18] = u.tempo
-    row[at + 19] = 0.3 * u.chronotype
-    row[at + 20] = 5.0 * u.habit_rate
-    row[at + 21] = u.ad_aversion
-    row[at + 22] = u.churn_propensity
+    row[at + 14] = u.restless
+    row[at + 15] = u.notified
+    row[at + 16] = u.appetite
+    row[at + 17] = u.curiosity
+    row[at + 18] = u.skippiness
+    row[at + 19] = u.lean
+    row[at + 20] = u.stamina
+    row[at + 21] = u.tempo
+    row[at + 22] = 0.3 * u.chronotype
+    row[at + 23] = 5.0 * u.habit_rate
+    row[at + 24] = u.ad_aversion
+    row[at + 25] = u.churn_propensity
 
 
 @compiled

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 TOPICS = 16  # topics of a catalogue, and the dimensions of taste
+PAST = 64  # distinct items a user remembers to have played
 SHELF = 64  # entries of a user's quantised topic shelf: P(topic) in steps of 1/64
 SLATE = 10  # positions of a fetch
 INTENTS = ("listen_now", "background", "explore", "look_up")
@@ -60,7 +61,7 @@ IDENTITY: list[Field] = [
 # Hidden: traits, drawn once at birth by population.py.
 TRAITS: list[Field] = [
     ("taste", "f4", (TOPICS,)),  # what the user likes; affinity = taste . item vector [1]
-    ("appetite", "f8"),  # liking of novelty, added to utility per unit of novelty [1]
+    ("curiosity", "f8"),  # d_u, the appetite for novelty that is the person's own [1]
     ("skippiness", "f8"),  # added to minus the log of the dwell scale [1]
     ("lean", "f8"),  # added to the log-odds of background sessions [1]
     ("stamina", "f8"),  # subtracted from the log-odds of leaving [1]
@@ -75,10 +76,13 @@ TRAITS: list[Field] = [
 MOODS: list[Field] = [
     ("intent", "i8"),  # index into INTENTS, sticky within a session
     ("fatigue", "f8"),  # F, within-session fatigue [1], >= 0
+    ("restless", "f8"),  # r, how much of late was skipped, this session [0, 1]
+    ("appetite", "f8"),  # d, liking of novelty, added to utility per unit of novelty [1]
     ("satiation", "f4", (TOPICS,)),  # x, boredom of each topic [1], >= 0
     ("satisfaction", "f8"),  # S, slow satisfaction [0, 1]
     ("habit", "f8"),  # H, automaticity [0, 1]
     ("ad_memory", "f8"),  # A, remembered ad load [ads/h], >= 0
+    ("notified", "f8"),  # N, remembered notification load [1/day], >= 0
     ("blindness", "f8"),  # U, log multiplier of the ad click propensity [1]; < 0 is blind
     ("enjoyment", "f8"),  # g, moving average of the value of what was met this session [1]
     ("goal", "f8"),  # G, what the session has given towards its goal [1]
@@ -93,6 +97,7 @@ MOODS: list[Field] = [
 LOGS: list[Field] = [
     ("guess", "f4", (TOPICS,)),  # the platform's estimate of `taste` [1]
     ("shelf", "u1", (SHELF,)),  # topics to recommend, by the platform's estimate of their share
+    ("past", "i4", (PAST,)),  # items played of late, the last first: id + 1, 0 is none
     ("topic_minutes", "f4", (TOPICS,)),  # minutes played by topic, fading over days [min]
     ("session_start", "f8"),  # [h]
     ("session_minutes", "f8"),  # minutes played this session [min]
@@ -172,7 +177,8 @@ OUTCOME_SEEN: list[Field] = [
     ("saves", "f8"),
     ("shares", "f8"),
     ("hides", "f8"),
-    ("novelty", "f8"),  # sum of the novelty of what was played beyond the skip limit
+    ("novelty", "f8"),  # sum of the novelty, to the user, of what was played beyond the skip limit
+    ("repeats", "f8"),  # of these plays, items the user remembered
     ("ads", "f8"),  # ads placed
     ("ad_views", "f8"),
     ("ad_clicks", "f8"),

@@ -17,12 +17,15 @@ from longplay.envs.laws.ads import next_ad_memory, next_blindness, p_click
 from longplay.envs.laws.attention import minutes_paused, p_look_on
 from longplay.envs.laws.choice import p_play, utility
 from longplay.envs.laws.churn import p_gone
-from longplay.envs.laws.dwell import dwell_seconds, match_of
+from longplay.envs.laws.discovery import joy_of, next_appetite, settled
+from longplay.envs.laws.dwell import dwell_seconds, impatience, match_of, next_restless
 from longplay.envs.laws.fatigue import next_fatigue, rested
 from longplay.envs.laws.feedback import delight_of, p_hide, p_like, p_save, p_share
 from longplay.envs.laws.habit import next_habit
 from longplay.envs.laws.intent import choose_intent, next_goal
 from longplay.envs.laws.leaving import hazard_leaving
+from longplay.envs.laws.notifications import next_load, notified_pull, nuisance_of
+from longplay.envs.laws.repeats import forget, lag_of, remember
 from longplay.envs.laws.returning import hours_away, log_return
 from longplay.envs.laws.satiation import next_satiation, remaining
 from longplay.envs.laws.satisfaction import experience_of, felt, next_satisfaction
@@ -150,8 +153,12 @@ def meet_item(u: Any, slot: Any, w0: int, w1: int, w2: int, out: Any, shop: Any,
     u.since_ad = min(99.0, u.since_ad + 1.0)
     u.clock += w.attention.look / 3600.0
 
-    # 2 Choice: played or passed over.
-    draw = utility(affinity, item.attraction, item.novelty, bored, u.appetite, u.intent, w.choice)
+    # 2 Choice: played or passed over. What is remembered is not new, and has its own pull.
+    lag = lag_of(u.past, slot.shows) if w.repeats.share > 0.0 else 0
+    novelty = item.novelty if lag == 0 else 0.0
+    draw = utility(affinity, item.attraction, novelty, bored, u.appetite, u.intent, w.choice)
+    if lag > 0:
+        draw += w.repeats.warmth
     if draws.unit(w0) >= p_play(draw, u.intent, w.choice):
         u.fatigue = next_fatigue(u.fatigue, 0.0, 1.0, 0.0, 0.0, w.fatigue)
         u.patience -= 1.0
@@ -161,7 +168,8 @@ def meet_item(u: Any, slot: Any, w0: int, w1: int, w2: int, out: Any, shop: Any,
     # 3 Dwell: for how long; a skip if it is short.
     match = match_of(affinity, item.value, bored)
     length = item.minutes * 60.0
-    seconds = dwell_seconds(draws.unit(w1), match, u.skippiness, length, u.intent, w.dwell)
+    haste = impatience(u.skippiness, u.restless, w.dwell)
+    seconds = dwell_seconds(draws.unit(w1), match, haste, length, u.intent, w.dwell)
     if not seconds >= 0.0:
         seconds = 0.0
     minutes = seconds / 60.0
@@ -191,10 +199,14 @@ def meet_item(u: Any, slot: Any, w0: int, w1: int, w2: int, out: Any, shop: Any,
             out.hides += 1.0
         u.fatigue = next_fatigue(u.fatigue, minutes, 1.0, 0.0, 0.0, w.fatigue)
         u.patience -= 1.0
+        u.restless = next_restless(u.restless, 1.0, w.dwell)
+        forget(u.past, lag)
         feel(u, w.satisfaction.skipped[u.intent], 1.0, w)
         return 0.0
 
-    out.novelty += item.novelty
+    out.novelty += novelty
+    if lag > 0:
+        out.repeats += 1.0
     if seconds >= length:
         if act < p_like(delight, w.feedback):
             slot.liked = 1
@@ -207,7 +219,12 @@ def meet_item(u: Any, slot: Any, w0: int, w1: int, w2: int, out: Any, shop: Any,
                 slot.shared = 1
                 out.shares += 1.0
     experience = experience_of(affinity, item.value, bored, minutes, w.satisfaction)
+    experience += joy_of(u.appetite, novelty, w.discovery)
     feel(u, experience, 1.0, w)
+    u.appetite = next_appetite(u.appetite, novelty, experience, w.discovery)
+    u.restless = next_restless(u.restless, 0.0, w.dwell)
+    if w.repeats.share > 0.0:
+        remember(u.past, slot.shows, lag)
     out.value += experience
     u.goal += minutes / w.intent.goal_unit * min(1.0, max(0.0, 0.5 + 0.25 * experience))
     u.patience = w.intent.titles[u.intent]
@@ -240,9 +257,11 @@ def close_session(u: Any, exit_: int, out: Any, w: Any) -> None:
 
     mean = u.session_value / max(u.session_weight, 1.0)
     v = felt(mean, good, bad, ads_per_hour, u.ad_aversion, w.satisfaction)
+    v = max(0.0, v - nuisance_of(w.notifications))
     u.satisfaction = next_satisfaction(u.satisfaction, v, w.satisfaction)
     u.ad_memory = next_ad_memory(u.ad_memory, ads_per_hour, days, w.ads)
     u.blindness = next_blindness(u.blindness, ads_per_hour, days, w.ads)
+    u.notified = next_load(u.notified, days, w.notifications)
 
     day = int(math.floor((u.session_start + u.phase) / 24.0))
     if u.session_plays > 0.0 and day > u.day:
@@ -283,6 +302,7 @@ def stay_away(u: Any, out: Any, horizon: float, mortal: bool, w: Any) -> None:
     pull = log_return(
         u.tempo, u.habit, u.satisfaction, u.bad_exit, u.ad_memory, u.ad_aversion, w.returning
     )
+    pull += notified_pull(u.notified, w.notifications)
     week_hour = (u.clock + u.phase) % 168.0
     limit = max(horizon - u.clock, 0.0) + 192.0
     away = hours_away(draws.unit(w0), pull, week_hour, u.chronotype, limit, w.returning)
@@ -323,6 +343,8 @@ def open_session(u: Any, away: float, w: Any) -> None:
     u.goal_wanted = next_goal(draws.unit(w1), u.intent, w.intent)
     u.patience = w.intent.titles[u.intent]
     u.enjoyment = 0.0
+    u.restless = w.dwell.start
+    u.appetite = settled(u.appetite, u.curiosity, away, w.discovery)
     u.session_value = 0.0
     u.session_weight = 0.0
     u.fatigue = rested(u.fatigue, away, w.fatigue)
@@ -359,6 +381,7 @@ def blank(out: Any, u: Any) -> None:
     out.shares = 0.0
     out.hides = 0.0
     out.novelty = 0.0
+    out.repeats = 0.0
     out.ads = 0.0
     out.ad_views = 0.0
     out.ad_clicks = 0.0

@@ -139,7 +139,8 @@ def compare(words: list[str]) -> int:
     settings = asked.settings()
     if asked.resume and asked.out is None:
         raise Refused("--resume came without --out; name the folder of the run to go on with.")
-    name = asked.name or f"{settings.world.rpartition('/')[2]}-{settings.scenario}"
+    scenario = re.sub(r"[^\w.@+-]+", "-", Path(settings.scenario).name.removesuffix(".json"))
+    name = asked.name or f"{settings.world.rpartition('/')[2]}-{scenario}"
     if not re.fullmatch(r"[\w.@+-]+", name):
         raise Refused(f"name={name!r}; wanted letters, digits and any of . _ - + @.")
     out = asked.out or Path("runs") / f"{time.strftime('%Y%m%d-%H%M%S')}-{name}"
@@ -156,7 +157,8 @@ def worlds(words: list[str]) -> int:
     """List worlds and scenarios with their knobs."""
     if {"-h", "--help"} & set(words):
         print("usage: longplay worlds [NAME]\n\nList worlds and scenarios; with the NAME of a "
-              "scenario, all its knobs; with that of a world, its page.")  # fmt: skip
+              "scenario (or the path of a scenario file), all its knobs; with that of a world, its "
+              "page.")  # fmt: skip
         return 0
     if len(words) > 1 or any(word.startswith("-") for word in words):
         raise Refused(f"longplay worlds takes at most one NAME; {' '.join(words)!r} came.")
@@ -164,15 +166,15 @@ def worlds(words: list[str]) -> int:
     from rich.console import Console
 
     from longplay.envs.scenarios import SCENARIOS
-    from longplay.experiments.settings import world_ids
+    from longplay.experiments.settings import find_scenario, world_ids
     from longplay.experiments.worlds import show_scenario, show_world, show_worlds
 
     console, ids = Console(), world_ids()
     short = {name.rpartition("/")[2]: name for name in ids}
     if not words:
         show_worlds(console, ids, SCENARIOS)
-    elif words[0] in SCENARIOS:
-        show_scenario(console, SCENARIOS[words[0]])
+    elif words[0].partition(" without ")[0] in SCENARIOS or words[0].endswith(".json"):
+        show_scenario(console, find_scenario(words[0]))
     elif words[0] in (*ids, *short):
         show_world(console, short.get(words[0], words[0]))
     else:

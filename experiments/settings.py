@@ -117,12 +117,16 @@ def find_task(world: str) -> str:
 
 
 def find_scenario(name: str) -> Any:
-    """The World of a scenario's name; Refused if there is none."""
-    from longplay.envs.scenarios import SCENARIOS
+    """The World of a scenario's name, or of a scenario file; Refused if there is none."""
+    from longplay.envs.scenarios import SCENARIOS, find_world
 
-    if name not in SCENARIOS:
-        raise Refused(f"There is no scenario {name!r}{did_you_mean(name, SCENARIOS)}")
-    return SCENARIOS[name]
+    plain = name.partition(" without ")[0]
+    if plain not in SCENARIOS and not name.endswith(".json"):
+        raise Refused(f"There is no scenario {name!r}{did_you_mean(plain, SCENARIOS)}")
+    try:
+        return find_world(name)
+    except ValueError as error:
+        raise Refused(str(error)) from None
 
 
 def find_entry(label: str, decision: Decision, task: str) -> Entry:

@@ -10,7 +10,13 @@ from hypothesis import strategies as st
 from pytest import approx
 from scipy import stats
 
-from longplay.envs.laws.dwell import Dwell, dwell_seconds, match_of
+from longplay.envs.laws.dwell import (
+    Dwell,
+    dwell_seconds,
+    impatience,
+    match_of,
+    next_restless,
+)
 
 DWELL = Dwell()
 DRAWS = st.floats(1e-9, 1.0 - 1e-9)
@@ -84,3 +90,20 @@ def test_background_skips_less_than_attentive_listening() -> None:
         for z in range(4)
     ]
     assert skips[1] == min(skips)
+
+
+def test_restlessness_by_hand() -> None:
+    p = DWELL._replace(swing=2.0, pace=0.5)
+    # By hand: 0.4 + 0.5 (1 - 0.4) and 0.4 + 0.5 (0 - 0.4).
+    assert next_restless(0.4, 1.0, p) == approx(0.7)
+    assert next_restless(0.4, 0.0, p) == approx(0.2)
+    # By hand: 0.3 + 2 * 0.4.
+    assert impatience(0.3, 0.4, p) == approx(1.1)
+    assert impatience(0.3, 0.4, p._replace(swing=0.0)) == 0.3
+
+
+@given(st.floats(0.0, 1.0), st.booleans(), st.floats(0.0, 1.0))
+def test_restlessness_stays_in_0_to_1(restless: float, skipped: bool, pace: float) -> None:
+    after = next_restless(restless, float(skipped), DWELL._replace(pace=pace))
+    assert min(restless, float(skipped)) <= after + 1e-12
+    assert after <= max(restless, float(skipped)) + 1e-12
