@@ -28,7 +28,7 @@ from longplay.envs.compiled import compiled, recompiled
 from longplay.envs.laws.choice import p_play, utility
 from longplay.envs.laws.discovery import joy_of
 from longplay.envs.laws.dwell import dwell_seconds, impatience, match_of
-from longplay.envs.laws.repeats import lag_of
+from longplay.envs.laws.repeats import is_known
 from longplay.envs.laws.satisfaction import experience_of
 from longplay.envs.scenarios import Law, packed
 from longplay.envs.spaces import dot
@@ -52,10 +52,10 @@ def _foresee(users: Any, rows: Any, offered: Any, items: Any, world: Any, out: A
             item = items[offered[r, j]]
             affinity = dot(u.taste, item.vector)
             bored = float(u.satiation[item.topic])
-            lag = lag_of(u.past, offered[r, j]) if w.repeats.share > 0.0 else 0
-            novelty = item.novelty if lag == 0 else 0.0
+            known = w.repeats.share > 0.0 and is_known(u.past, offered[r, j])
+            novelty = 0.0 if known else item.novelty
             draw = utility(affinity, item.attraction, novelty, bored, u.appetite, z, w.choice)
-            if lag > 0:
+            if known:
                 draw += w.repeats.warmth
             play = p_play(draw, z, w.choice)
             match = match_of(affinity, item.value, bored)

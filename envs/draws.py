@@ -29,7 +29,6 @@ SERVE = 2
 POSITION = 3
 ABSENCE = 5
 SURVEY = 6
-REPEAT = 7
 
 
 @law

@@ -39,7 +39,7 @@ from longplay.envs.laws.habit import Habit
 from longplay.envs.laws.intent import Intent
 from longplay.envs.laws.leaving import Leaving
 from longplay.envs.laws.notifications import Notifications
-from longplay.envs.laws.repeats import Repeats
+from longplay.envs.laws.repeats import FINE, Repeats, lag_table
 from longplay.envs.laws.returning import Returning
 from longplay.envs.laws.satiation import Satiation
 from longplay.envs.laws.satisfaction import Satisfaction
@@ -228,7 +228,10 @@ def kernel_of(laws: tuple[tuple[str, Law], ...]) -> Kernel:
 
 
 def packed(world: World) -> npt.NDArray[np.void]:
-    """The parameters of ``world`` as one record (1,), the form the loops take."""
+    """The parameters of ``world`` as one record (1,), the form the loops take.
+
+    Beside the laws stand `tables`, worked out once from the parameters.
+    """
     parts = world.parameters()
     dtypes: list[Any] = []
     for part, values in parts.items():
@@ -236,10 +239,12 @@ def packed(world: World) -> npt.NDArray[np.void]:
         for name, value in values._asdict().items():
             fields.append((name, "f8", (len(value),)) if isinstance(value, tuple) else (name, "f8"))
         dtypes.append((part, record(fields)))
+    dtypes.append(("tables", record([("lag", "u1", (FINE,))])))
     row = np.zeros(1, record(dtypes))
     for part, values in parts.items():
         for name, value in values._asdict().items():
             row[part][name][0] = value
+    row["tables"]["lag"][0] = lag_table(world.repeats)
     return row
 
 

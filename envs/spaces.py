@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from longplay.envs import draws
 from longplay.envs.compiled import compiled, law
-from longplay.envs.laws.repeats import lag_drawn, lag_of, p_repeat
+from longplay.envs.laws.repeats import FINE, is_known, remembered
 from longplay.envs.memory import fetch_ahead
 from longplay.envs.state import INTENTS, PRODUCTION, SHELF, TOPICS, Desk
 from longplay.envs.state import LAYOUTS as LAYOUTS
@@ -162,20 +162,20 @@ def fill(u: Any, ids: Any, reach: float, shop: Any, dice: Any, w: Any) -> None:
 
 @law
 def repeat(u: Any, ids: Any, dice: Any, w: Any) -> None:
-    """Put items that the user has played before in the place of some; all stay distinct."""
+    """Put items that the user has played before in the place of some; all stay distinct.
+
+    The lag is drawn by those bits of the item's word that are too fine to move it in its ranking.
+    """
     n = len(ids)
-    blocks = (n + 3) // 4
-    draws.many_words(u.seed, u.luck, u.user, u.session, u.fetch, draws.REPEAT, blocks, dice)
     for at in range(n):
-        word = dice[at & 3, at >> 2]
-        lag = lag_drawn(draws.upper(word), w.repeats)
-        known = u.past[lag - 1]
-        if known > 0 and draws.lower(word) < p_repeat(lag, w.repeats):
-            there = False
+        lag = w.tables.lag[(dice[at & 3, at >> 2] >> 6) & (FINE - 1)]
+        item = remembered(u.past, u.plays, lag) if lag > 0 else -1
+        if item >= 0:
+            there = 0
             for j in range(n):
-                there = there or ids[j] == known - 1
-            if not there:
-                ids[at] = known - 1
+                there += ids[j] == item
+            if there == 0:
+                ids[at] = item
 
 
 @law
@@ -201,7 +201,7 @@ def describe(u: Any, ids: Any, features: Any, shop: Any, w: Any) -> None:
 @law
 def novelty_to(u: Any, id_: int, novelty: float, w: Any) -> float:
     """How novel an item is to this user: not at all if they remember it."""
-    if w.repeats.share > 0.0 and lag_of(u.past, id_) > 0:
+    if w.repeats.share > 0.0 and is_known(u.past, id_):
         return 0.0
     return novelty
 

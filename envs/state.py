@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 TOPICS = 16  # topics of a catalogue, and the dimensions of taste
-PAST = 64  # distinct items a user remembers to have played
+PAST = 64  # plays that a user remembers; a power of 2
 SHELF = 64  # entries of a user's quantised topic shelf: P(topic) in steps of 1/64
 SLATE = 10  # positions of a fetch
 INTENTS = ("listen_now", "background", "explore", "look_up")
@@ -97,7 +97,8 @@ MOODS: list[Field] = [
 LOGS: list[Field] = [
     ("guess", "f4", (TOPICS,)),  # the platform's estimate of `taste` [1]
     ("shelf", "u1", (SHELF,)),  # topics to recommend, by the platform's estimate of their share
-    ("past", "i4", (PAST,)),  # items played of late, the last first: id + 1, 0 is none
+    ("past", "i4", (PAST,)),  # the last plays, each at its number modulo PAST: id + 1, 0 is none
+    ("plays", "i8"),  # number of plays written down there
     ("topic_minutes", "f4", (TOPICS,)),  # minutes played by topic, fading over days [min]
     ("session_start", "f8"),  # [h]
     ("session_minutes", "f8"),  # minutes played this session [min]

@@ -25,7 +25,7 @@ from longplay.envs.laws.habit import next_habit
 from longplay.envs.laws.intent import choose_intent, next_goal
 from longplay.envs.laws.leaving import hazard_leaving
 from longplay.envs.laws.notifications import next_load, notified_pull, nuisance_of
-from longplay.envs.laws.repeats import forget, lag_of, remember
+from longplay.envs.laws.repeats import forget, is_known, remember
 from longplay.envs.laws.returning import hours_away, log_return
 from longplay.envs.laws.satiation import next_satiation, remaining
 from longplay.envs.laws.satisfaction import experience_of, felt, next_satisfaction
@@ -154,10 +154,10 @@ def meet_item(u: Any, slot: Any, w0: int, w1: int, w2: int, out: Any, shop: Any,
     u.clock += w.attention.look / 3600.0
 
     # 2 Choice: played or passed over. What is remembered is not new, and has its own pull.
-    lag = lag_of(u.past, slot.shows) if w.repeats.share > 0.0 else 0
-    novelty = item.novelty if lag == 0 else 0.0
+    known = w.repeats.share > 0.0 and is_known(u.past, slot.shows)
+    novelty = 0.0 if known else item.novelty
     draw = utility(affinity, item.attraction, novelty, bored, u.appetite, u.intent, w.choice)
-    if lag > 0:
+    if known:
         draw += w.repeats.warmth
     if draws.unit(w0) >= p_play(draw, u.intent, w.choice):
         u.fatigue = next_fatigue(u.fatigue, 0.0, 1.0, 0.0, 0.0, w.fatigue)
@@ -200,12 +200,13 @@ def meet_item(u: Any, slot: Any, w0: int, w1: int, w2: int, out: Any, shop: Any,
         u.fatigue = next_fatigue(u.fatigue, minutes, 1.0, 0.0, 0.0, w.fatigue)
         u.patience -= 1.0
         u.restless = next_restless(u.restless, 1.0, w.dwell)
-        forget(u.past, lag)
+        if known:
+            forget(u.past, slot.shows)
         feel(u, w.satisfaction.skipped[u.intent], 1.0, w)
         return 0.0
 
     out.novelty += novelty
-    if lag > 0:
+    if known:
         out.repeats += 1.0
     if seconds >= length:
         if act < p_like(delight, w.feedback):
@@ -224,7 +225,8 @@ def meet_item(u: Any, slot: Any, w0: int, w1: int, w2: int, out: Any, shop: Any,
     u.appetite = next_appetite(u.appetite, novelty, experience, w.discovery)
     u.restless = next_restless(u.restless, 0.0, w.dwell)
     if w.repeats.share > 0.0:
-        remember(u.past, slot.shows, lag)
+        remember(u.past, u.plays, slot.shows)
+        u.plays += 1
     out.value += experience
     u.goal += minutes / w.intent.goal_unit * min(1.0, max(0.0, 0.5 + 0.25 * experience))
     u.patience = w.intent.titles[u.intent]
