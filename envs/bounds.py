@@ -34,7 +34,8 @@ BOUNDS: dict[str, tuple[float, float]] = {
         (
             "attention.pause_chance", "ads.seen", "ads.quality", "leaving.lapse", "survey.rate",
             "satisfaction.kappa", "satisfaction.engaged", "population.satisfaction_start",
-            "intent.daytime", "returning.insulation", "repeats.share", "dwell.pace", "dwell.start",
+            "intent.daytime", "returning.insulation", "repeats.share", "feedback.early",
+            "feedback.late", "dwell.pace", "dwell.start",
         ),
         (0.0, 1.0),
     ),

@@ -167,7 +167,7 @@ def open_shop(p: Catalogue) -> Shop:
     items["novelty"] = np.clip(rank + 0.15 * rng.standard_normal(n), 0, 1)
     items["freshness"] = np.exp(-rng.exponential(2.0, n))
     items["minutes"] = np.clip(
-        p.minutes * np.exp(p.minutes_spread * rng.standard_normal(n)), 0.6, 60
+        p.minutes * np.exp(p.minutes_spread * rng.standard_normal(n)), 0.05, 60
     )
     items["vector"] = p.spread * rng.standard_normal((n, TOPICS)) / math.sqrt(TOPICS)
     items["vector"][np.arange(n), topic] += 1.0

@@ -185,18 +185,16 @@ def meet_item(u: Any, slot: Any, w0: int, w1: int, w2: int, out: Any, shop: Any,
     u.last_minutes += minutes
     u.topic_minutes[topic] += minutes
     delight = delight_of(affinity, item.value, bored)
-    act = draws.lower(w2)
-    other_act = draws.upper(w2)
+    full = seconds >= length
+    slot.skipped = 1 if seconds < w.dwell.skip else 0
+    react(slot, delight, item.attraction, full, w2, out, w)
+    u.session_likes += slot.liked
 
     # 5 Mood: satiation, fatigue and the experience itself; value, not minutes, decides it.
-    if seconds < w.dwell.skip:
-        slot.skipped = 1
+    if slot.skipped == 1:
         out.skips += 1.0
         u.session_skips += 1.0
         u.last_skips += 1.0
-        if act < p_hide(delight, item.attraction, w.feedback):
-            slot.hid = 1
-            out.hides += 1.0
         u.fatigue = next_fatigue(u.fatigue, minutes, 1.0, 0.0, 0.0, w.fatigue)
         u.patience -= 1.0
         u.restless = next_restless(u.restless, 1.0, w.dwell)
@@ -208,17 +206,6 @@ def meet_item(u: Any, slot: Any, w0: int, w1: int, w2: int, out: Any, shop: Any,
     out.novelty += novelty
     if known:
         out.repeats += 1.0
-    if seconds >= length:
-        if act < p_like(delight, w.feedback):
-            slot.liked = 1
-            out.likes += 1.0
-            u.session_likes += 1.0
-        if other_act < p_save(delight, w.feedback):
-            slot.saved = 1
-            out.saves += 1.0
-            if other_act < p_share(delight, w.feedback):
-                slot.shared = 1
-                out.shares += 1.0
     experience = experience_of(affinity, item.value, bored, minutes, w.satisfaction)
     experience += joy_of(u.appetite, novelty, w.discovery)
     feel(u, experience, 1.0, w)
@@ -233,6 +220,32 @@ def meet_item(u: Any, slot: Any, w0: int, w1: int, w2: int, out: Any, shop: Any,
     u.satiation[topic] = next_satiation(bored, 1.0, w.satiation)
     u.fatigue = next_fatigue(u.fatigue, minutes, 0.0, 0.0, 0.0, w.fatigue)
     return 1.0
+
+
+@law
+def react(
+    slot: Any, delight: float, attraction: float, full: bool, word: int, out: Any, w: Any
+) -> None:
+    """Like, save, share, or ask not to see it again; one draw for like and hide: never both."""
+    p = w.feedback
+    draw = draws.lower(word)
+    for_like, for_hide = (1.0 - draw, draw) if slot.skipped == 1 else (draw, 1.0 - draw)
+    left = 1.0 if full else p.early
+    if left > 0.0 and for_like < left * p_like(delight, p):
+        slot.liked = 1
+        out.likes += 1.0
+    left = 1.0 if slot.skipped == 1 else p.late
+    if left > 0.0 and for_hide < left * p_hide(delight, attraction, p):
+        slot.hid = 1
+        out.hides += 1.0
+    if full and slot.skipped == 0:
+        draw = draws.upper(word)
+        if draw < p_save(delight, p):
+            slot.saved = 1
+            out.saves += 1.0
+            if draw < p_share(delight, p):
+                slot.shared = 1
+                out.shares += 1.0
 
 
 @law

@@ -82,11 +82,14 @@ KNOBS = (
     Knob("intent.share.3", 0.02, 0.5, log=True),
     Knob("attention.pause_chance", 0.01, 0.4, log=True),
     Knob("attention.pause_minutes", 2.0, 25.0),
-    Knob("dwell.scale", 100.0, 1e5, log=True),
+    Knob("dwell.scale", 100.0, 1e6, log=True),
+    Knob("dwell.swing", 0.0, 12.0),
     Knob("dwell.hurry.1", -1.5, -0.1),
     Knob("dwell.hurry.3", -1.0, 6.0),
     Knob("population.skippiness_sd", 0.2, 5.0),
     Knob("catalogue.minutes", 3.2, 4.0),
+    Knob("repeats.share", 0.0, 1.0),
+    Knob("repeats.decay", 0.0, 2.0),
 )
 
 

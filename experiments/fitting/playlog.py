@@ -12,6 +12,9 @@ The same code reads simulated lives and a user's own log, so that both are measu
 - an active day is a calendar day on which a play started. A streak of exactly k days ends (or
   goes on) the day after; idle days are those between two active ones;
 - a skip is a play under 30 seconds. Position 0 is a session's first play;
+- a repeat is a play of an item that the user has played before in the log. Repeats are judged
+  after a user's first 90 days: the share of plays that are repeats, by user; the share whose last
+  play was at most 1 or 7 days before, and the median time since it, pooled;
 - the hour profile is each user's share of plays by hour, rotated so that hour 0 is the middle of
   the quietest five hours, averaged over users.
 
@@ -34,6 +37,7 @@ QUANTILES = (0.1, 0.5, 0.9)
 STREAKS = (1, 2, 3, 5, 7, 10, 14, 21)  # [days]
 IDLE = (1, 2, 3, 4, 5, 7, 10, 14)  # [days]
 LATER = (1, 2, 3, 7, 14, 28)  # [days]
+SETTLED = 90.0  # repeats are judged from this day of a user on [days]
 POSITIONS = (0, 1, 2, 3, 5, 8, 12, 20, 30, 50)
 
 
@@ -43,6 +47,7 @@ class Plays(NamedTuple):
     user: Ints  # (n,)
     start: Floats  # (n,) [h]; hour 0 is a Monday, 00:00
     minutes: Floats  # (n,) [min]
+    item: Ints | None = None  # (n,), where it is known what was played
 
 
 @dataclass(frozen=True)
@@ -92,6 +97,8 @@ def figures(plays: Plays) -> Figures:
     _session_figures(scalars, log, sessions, users)
     _skip_figures(scalars, log, sessions, users)
     _day_figures(scalars, counts, log, users)
+    if log.item is not None:
+        _repeat_figures(scalars, log, log.item, users)
     profiles = {
         "hours": hour_profile(log.user, log.start, users),
         "weekdays": _shares(log.user, np.floor(log.start / 24.0) % 7, users, 7).mean(axis=0),
@@ -104,10 +111,12 @@ def ordered(plays: Plays) -> Plays:
     user = np.asarray(plays.user)
     start = np.asarray(plays.start, np.float64)
     minutes = np.asarray(plays.minutes, np.float64)
-    if not (user.shape == start.shape == minutes.shape and user.ndim == 1):
+    item = None if plays.item is None else np.asarray(plays.item)
+    columns = [user, start, minutes] if item is None else [user, start, minutes, item]
+    if user.ndim != 1 or any(column.shape != user.shape for column in columns):
+        shapes = ", ".join(str(column.shape) for column in columns)
         raise ValueError(
-            f"A play log with columns of shapes {user.shape}, {start.shape}, {minutes.shape}; "
-            "wanted three columns of one length."
+            f"A play log with columns of shapes {shapes}; wanted columns of one length."
         )
     if user.size == 0:
         raise ValueError("A play log without plays; figures need at least one.")
@@ -121,10 +130,11 @@ def ordered(plays: Plays) -> Plays:
     if not (later | ((user[1:] == user[:-1]) & after)).all():
         order = np.lexsort((minutes, start, user))
         user, start, minutes = user[order], start[order], minutes[order]
+        item = None if item is None else item[order]
         later = user[1:] != user[:-1]
     number = np.zeros(user.size, np.int64)
     np.cumsum(later, out=number[1:])
-    return Plays(number, start, minutes)
+    return Plays(number, start, minutes, item)
 
 
 def sessions_of(log: Plays) -> Sessions:
@@ -264,6 +274,29 @@ def _day_figures(into: dict[str, float], counts: dict[str, int], log: Plays, use
         found = np.searchsorted(key, wanted)
         hit = key[np.minimum(found, key.size - 1)] == wanted
         _share(into, counts, f"active_after.{k}", hit)
+
+
+def _repeat_figures(into: dict[str, float], log: Plays, items: Ints, users: int) -> None:
+    """How much of what is played was played before, and how long ago."""
+    first = np.flatnonzero(np.diff(log.user, prepend=-1))
+    settled = log.start >= np.repeat(
+        log.start[first] + 24.0 * SETTLED, np.diff(np.append(first, log.user.size))
+    )
+    order = np.lexsort((items, log.user))  # stable: each item's plays stay in order of time
+    user, item, start = log.user[order], items[order], log.start[order]
+    again = np.zeros(user.size, bool)
+    again[1:] = (user[1:] == user[:-1]) & (item[1:] == item[:-1])
+    days = np.full(user.size, np.inf)  # since the item's last play
+    days[1:][again[1:]] = (np.diff(start) / 24.0)[again[1:]]
+    judged = settled[order]
+    number = np.bincount(user[judged], minlength=users)
+    repeated = np.bincount(user[judged], again[judged], users)
+    into["repeats"] = _mean(_ratio(repeated, number))
+    days = days[judged]
+    for limit in (1, 7):
+        into[f"repeats.within.{limit}"] = float((days <= limit).mean()) if days.size else np.nan
+    known = days[np.isfinite(days)]
+    into["repeats.gap_days.p50"] = float(np.median(known)) if known.size else np.nan
 
 
 def _share(

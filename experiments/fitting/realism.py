@@ -167,6 +167,7 @@ def simulate_plays(
     lanes: list[npt.NDArray[np.int32]] = []
     starts: list[Floats] = []
     minutes: list[npt.NDArray[np.float32]] = []
+    items: list[npt.NDArray[np.int32]] = []
     while not cohort.users["over"].all():
         cohort.step(no_ads)
         slots = cohort.slots  # (users, 10)
@@ -175,6 +176,7 @@ def simulate_plays(
         lanes.append(np.nonzero(heard)[0].astype(np.int32))
         starts.append(slots["start"][heard])
         minutes.append(slots["minutes"][heard].astype(np.float32))
+        items.append(slots["shows"][heard])
     lane = np.concatenate(lanes)
     alive = cohort.users["gone"] == 0
     order = np.argsort(lane, kind="stable")  # each lane's plays are in order of time already
@@ -184,7 +186,8 @@ def simulate_plays(
     played = np.concatenate(minutes)[order].astype(np.float64)
     local = clock + cohort.users["phase"][lane]
     inside = clock < days * 24.0  # a last session may run over the end of the window
-    return long_lives(Plays(lane[inside].astype(np.int64), local[inside], played[inside]))
+    item = np.concatenate(items)[order][inside]
+    return long_lives(Plays(lane[inside].astype(np.int64), local[inside], played[inside], item))
 
 
 def long_lives(plays: Plays, least_days: float = LEAST_DAYS) -> Plays:
@@ -195,7 +198,8 @@ def long_lives(plays: Plays, least_days: float = LEAST_DAYS) -> Plays:
     np.minimum.at(first, plays.user, plays.start)
     np.maximum.at(last, plays.user, plays.start)
     keep = (last - first >= least_days * 24.0)[plays.user]
-    return Plays(plays.user[keep], plays.start[keep], plays.minutes[keep])
+    item = None if plays.item is None else plays.item[keep]
+    return Plays(plays.user[keep], plays.start[keep], plays.minutes[keep], item)
 
 
 def rows_of(targets: Targets, simulated: Figures) -> tuple[Row, ...]:

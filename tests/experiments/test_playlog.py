@@ -263,7 +263,7 @@ def test_row_order_user_numbers_and_whole_weeks_do_not_matter(rows, random, week
     ("plays", "words"),
     [
         (Plays(np.zeros(0, int), np.zeros(0), np.zeros(0)), "without plays"),
-        (Plays(np.zeros(2, int), np.zeros(2), np.zeros(3)), "three columns of one length"),
+        (Plays(np.zeros(2, int), np.zeros(2), np.zeros(3)), "columns of one length"),
         (Plays(np.zeros(1, int), np.array([np.nan]), np.ones(1)), "drop these rows"),
         (Plays(np.zeros(1, int), np.zeros(1), np.array([-1.0])), "drop these rows"),
     ],
@@ -271,3 +271,36 @@ def test_row_order_user_numbers_and_whole_weeks_do_not_matter(rows, random, week
 def test_a_log_that_is_none_is_refused(plays, words):
     with pytest.raises(ValueError, match=words):
         figures(plays)
+
+
+def test_repeats_by_hand():
+    """One user, hour 0 to day 100; judged are the four plays from day 90 on.
+
+    Item 7 at days 0, 95 (first repeat, 95 days), 95.5 (half a day); item 8 at day 96, new; item 9
+    at days 80 and 100 (20 days): 3 of 4 are repeats, 1 within a day and a week, median gap 20.
+    """
+    days = np.array([0.0, 80.0, 95.0, 95.5, 96.0, 100.0])
+    item = np.array([7, 9, 7, 7, 8, 9])
+    order = np.array([3, 0, 5, 2, 4, 1])  # in any order
+    plays = Plays(np.zeros(6, np.int64), 24.0 * days, np.full(6, 3.0), item)
+    found = figures(Plays(*(column[order] for column in plays))).scalars
+    assert found["repeats"] == approx(0.75)
+    assert found["repeats.within.1"] == approx(0.25)
+    assert found["repeats.within.7"] == approx(0.25)
+    assert found["repeats.gap_days.p50"] == approx(20.0)
+
+
+def test_one_users_items_are_not_anothers_repeats():
+    plays = Plays(np.array([0, 0, 1, 1]), np.array([0.0, 2400.0, 0.0, 2400.0]), np.full(4, 3.0),
+                  np.array([1, 2, 2, 1]))  # fmt: skip
+    assert figures(plays).scalars["repeats"] == 0.0
+
+
+def test_without_items_there_are_no_repeat_figures():
+    plain = figures(Plays(np.array([0, 0]), np.array([0.0, 2400.0]), np.full(2, 3.0))).scalars
+    assert not [name for name in plain if name.startswith("repeats")]
+
+
+def test_items_of_another_length_are_refused():
+    with pytest.raises(ValueError, match="wanted columns of one length"):
+        figures(Plays(np.zeros(2, np.int64), np.zeros(2), np.ones(2), np.zeros(3, np.int64)))
