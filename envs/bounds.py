@@ -21,8 +21,8 @@ BOUNDS: dict[str, tuple[float, float]] = {
     **dict.fromkeys(
         (
             "intent.share", "intent.titles", "attention.look", "attention.pause_minutes",
-            "attention.pause_longest", "dwell.scale", "dwell.skip", "ads.seconds", "ads.click",
-            "ads.memory", "ads.learning", "satiation.gain", "returning.slowing", "returning.least",
+            "attention.pause_longest", "dwell.scale", "dwell.skip", "dwell.least", "ads.seconds",
+            "ads.click",             "ads.memory", "ads.learning", "satiation.gain", "returning.slowing", "returning.least",
             "returning.day", "returning.week", "repeats.decay", "notifications.per_day",
             "notifications.memory", "discovery.grow", "population.taste", "population.guess",
             "population.habit_median", "population.habit_start", "population.youth",

@@ -1,7 +1,7 @@
 """Worlds as files: a scenario that can be kept, sent and given to gym.make by its path.
 
-A scenario file is JSON with every parameter of every law, so that it means the same when a
-default changes:
+A scenario file is JSON, written with every parameter of every law, so that it means the same when
+a default changes. A parameter that is not in the file, being younger than it, has its default:
 
     {"format": "longplay scenario", "version": 1, "name": "mine", "about": "...",
      "settings": {"horizon_days": 77.0, ...}, "laws": {"ads": {"seen": 0.95, ...}, ...}}
@@ -57,7 +57,7 @@ def read_world(path: str | Path) -> "World":
 
     Raises:
         ValueError: if the file cannot be read, is no scenario file, or holds a law or parameter
-            that does not exist, lacks one that does, or has a value no world can have.
+            that does not exist, or has a value no world can have.
     """
     from longplay.envs.scenarios import World
 
@@ -75,6 +75,9 @@ def read_world(path: str | Path) -> "World":
             f"{path} has version {page.get('version')!r}; this longplay reads version {VERSION}."
         )
     try:
+        for key in KEYS:
+            if key not in page:
+                raise ValueError(f"the file lacks {key!r}.")
         compare(KEYS, page, "the file")
         blank = World("", "")
         parts = blank.parameters()
@@ -85,8 +88,8 @@ def read_world(path: str | Path) -> "World":
         ]
         compare(plain, page["settings"], "settings")
         compare(parts, page["laws"], "laws")
-        for part, values in parts.items():
-            compare(values._fields, page["laws"][part], part)
+        for part, values in page["laws"].items():
+            compare(parts[part]._fields, values, part)
         texts = {"name": str(page["name"]), "about": str(page["about"])}
         changes = {**page["laws"], **page["settings"], "about": texts["about"]}
         return blank.replace(texts["name"], **changes)
@@ -95,12 +98,9 @@ def read_world(path: str | Path) -> "World":
 
 
 def compare(wanted: Any, came: Any, where: str) -> None:
-    """Refuse a mapping whose keys are not exactly the wanted ones."""
+    """Refuse what is no mapping, or has keys that are not wanted."""
     if not isinstance(came, dict):
         raise ValueError(f"{where} holds {came!r}; wanted names with values.")
-    for name in wanted:
-        if name not in came:
-            raise ValueError(f"{where} lacks {name!r}.")
     for name in came:
         if name not in wanted:
             raise ValueError(f"{where} has {name!r}, which does not exist.")

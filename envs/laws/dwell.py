@@ -1,7 +1,7 @@
 """Dwell: for how long what was started is played, and when that is a skip.
 
-    T ~ Weibull(k, scale), cut at the item's end                                             (1)
-    scale = s0 exp(b match - skippiness - c[z] - swing r)                                    (2)
+    T ~ least + Weibull(k, scale), cut at the item's end                                     (1)
+    scale = s0 exp(b match - skippiness - c[z] - swing r) (length / 60 s)^stretch            (2)
     match = affinity + value/2 - satiation
     r' = r + pace (skipped - r),  r = start at the beginning of a session                    (3)
 
@@ -29,6 +29,10 @@ class Dwell(NamedTuple):
     match: float = 0.5
     # c, taken off the log of scale, by intent [1]; free choice
     hurry: tuple[float, ...] = (0.0, -1.0, 0.8, 0.0)
+    # time in which nobody has reacted yet [s]; fitted by scenario, 0 is none
+    least: float = 0.0
+    # power of the item's length in the scale [1]; fitted by scenario, 0: length does not matter
+    stretch: float = 0.0
     # taken off the log of scale per unit of restlessness [1]; fitted by scenario, 0 is none
     swing: float = 0.0
     # weight of one item in restlessness [1]; fitted by scenario
@@ -54,7 +58,9 @@ def dwell_seconds(
     ``skippiness`` is the person's, with what restlessness adds to it.
     """
     log_scale = p.match * match - skippiness - p.hurry[intent]
-    return min(length, p.scale * math.exp(log_scale + math.log(-math.log(u)) / p.weibull))
+    if p.stretch != 0.0:
+        log_scale += p.stretch * math.log(length / 60.0)
+    return min(length, p.least + p.scale * math.exp(log_scale + math.log(-math.log(u)) / p.weibull))
 
 
 @law

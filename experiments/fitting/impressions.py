@@ -7,6 +7,7 @@ returns, and none of these figures does.
 - *glance*: watched for under 3 seconds; *whole*: watched for as long as the video is;
 - bands of duration (3, 7], (7, 15], (15, 30], ... [s]; in each the shares of glances and of whole
   views, and the median seconds watched;
+- the share of impressions in each band, as a profile;
 - act rates: acts over impressions; of the impressions liked and those hated (asked not to see
   again) the shares of glances and whole views, and the median seconds.
 
@@ -77,9 +78,10 @@ def figures(log: Impressions) -> Figures:
         scalars[f"{name}.whole"] = _mean(whole[among])
         seconds = log.seconds[among]
         scalars[f"{name}.seconds"] = float(np.median(seconds)) if seconds.size else np.nan
+    bands = np.bincount(band, minlength=len(BANDS) + 1) / band.size
     for act in ACTS:
         scalars[f"rate.{act}"] = float(getattr(log, act).mean())
-    return Figures(0, len(log.seconds), 0, scalars, {}, counts)
+    return Figures(0, len(log.seconds), 0, scalars, {"bands": bands}, counts)
 
 
 def _mean(cases: Bools) -> float:

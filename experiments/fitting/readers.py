@@ -128,7 +128,14 @@ def main(arguments: list[str] | None = None) -> None:
     folder = parser.parse_args(arguments).folder
     if (folder / KUAIRAND).exists() and (folder / LIKED_HATED).exists():
         found = shortvideo_figures(folder)
-        update("shortvideo", {"scalars": rounded(found.scalars), "counts": found.counts})
+        update(
+            "shortvideo",
+            {
+                "scalars": rounded(found.scalars),
+                "profiles": {name: part.round(5).tolist() for name, part in found.profiles.items()},
+                "counts": found.counts,
+            },
+        )
     if (folder / STACKEXCHANGE).exists():
         every = set(sites_of(folder / STACKEXCHANGE))
         found = community_figures(folder)

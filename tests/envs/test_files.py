@@ -20,6 +20,15 @@ def test_a_world_comes_back_as_it_was(name: str, tmp_path: Path) -> None:
     assert read_world(tmp_path / "w.json") == SCENARIOS[name]
 
 
+def test_a_parameter_younger_than_the_file_has_its_default(tmp_path: Path) -> None:
+    path = tmp_path / "w.json"
+    write_world(SCENARIOS["bench"].replace("old", ads={"memory": 0.7}), path)
+    page = json.loads(path.read_text())
+    del page["laws"]["ads"]["seen"], page["laws"]["survey"]
+    path.write_text(json.dumps(page))
+    assert read_world(path) == SCENARIOS["bench"].replace("old", ads={"memory": 0.7})
+
+
 def test_a_path_is_a_scenario_of_gym_make(tmp_path: Path) -> None:
     mine = find_world("bench").replace("mine", ads={"seen": 0.5}, horizon_days=20.0)
     write_world(mine, tmp_path / "mine.json")
@@ -48,7 +57,7 @@ def damaged(page: dict[str, Any], how: str) -> Any:
     if how == "version":
         page["version"] = 99
     if how == "lacks":
-        del page["laws"]["ads"]["seen"]
+        del page["settings"]
     if how == "unknown":
         page["laws"]["adds"] = {}
     if how == "value":
@@ -69,7 +78,7 @@ def damaged(page: dict[str, Any], how: str) -> Any:
     [
         ("other", "is no scenario file"),
         ("version", "has version 99; this longplay reads version 1"),
-        ("lacks", "ads lacks 'seen'"),
+        ("lacks", "the file lacks 'settings'"),
         ("unknown", "laws has 'adds', which does not exist"),
         ("value", r"ads.seen=1.5: wanted at least 0, at most 1"),
         ("shape", r"intent.share=.*wanted 4 number"),

@@ -107,3 +107,12 @@ def test_restlessness_stays_in_0_to_1(restless: float, skipped: bool, pace: floa
     after = next_restless(restless, float(skipped), DWELL._replace(pace=pace))
     assert min(restless, float(skipped)) <= after + 1e-12
     assert after <= max(restless, float(skipped)) + 1e-12
+
+
+def test_a_first_moment_and_the_length_by_hand() -> None:
+    p = Dwell(weibull=1.0, scale=10.0, hurry=(0.0,) * 4, least=1.0, stretch=0.5)
+    # By hand: u = 1/e leaves 1 + 10 (240 / 60)^0.5 = 21; at 60 s, 1 + 10.
+    assert dwell_seconds(1 / math.e, 0.0, 0.0, 240.0, 0, p) == approx(21.0)
+    assert dwell_seconds(1 / math.e, 0.0, 0.0, 60.0, 0, p) == approx(11.0)
+    assert dwell_seconds(1 - 1e-9, 0.0, 0.0, 60.0, 0, p) == approx(1.0, abs=1e-6)  # none sooner
+    assert dwell_seconds(1 / math.e, 0.0, 0.0, 0.5, 0, p) == 0.5  # but the end is the end
