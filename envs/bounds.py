@@ -22,7 +22,8 @@ BOUNDS: dict[str, tuple[float, float]] = {
         (
             "intent.share", "intent.titles", "attention.look", "attention.pause_minutes",
             "attention.pause_longest", "dwell.scale", "dwell.skip", "dwell.least", "ads.seconds",
-            "ads.click",             "ads.memory", "ads.learning", "satiation.gain", "returning.slowing", "returning.least",
+            "ads.click", "ads.memory", "ads.learning", "satiation.gain", "returning.slowing",
+            "returning.least", "catalogue.short_minutes", "catalogue.short_spread",
             "returning.day", "returning.week", "repeats.decay", "notifications.per_day",
             "notifications.memory", "discovery.grow", "population.taste", "population.guess",
             "population.habit_median", "population.habit_start", "population.youth",
@@ -35,7 +36,7 @@ BOUNDS: dict[str, tuple[float, float]] = {
             "attention.pause_chance", "ads.seen", "ads.quality", "leaving.lapse", "survey.rate",
             "satisfaction.kappa", "satisfaction.engaged", "population.satisfaction_start",
             "intent.daytime", "returning.insulation", "repeats.share", "feedback.early",
-            "feedback.late", "dwell.pace", "dwell.start",
+            "feedback.late", "catalogue.short_share", "dwell.pace", "dwell.start",
         ),
         (0.0, 1.0),
     ),

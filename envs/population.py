@@ -73,6 +73,12 @@ class Catalogue(NamedTuple):
     minutes: float = 3.6
     # spread of the logarithm of the duration [1]; free choice
     minutes_spread: float = 0.30
+    # share of the items that are of another, shorter kind [1]; free choice, 0 is none
+    short_share: float = 0.0
+    # median duration of that kind [min]; free choice
+    short_minutes: float = 0.3
+    # spread of the logarithm of its duration [1]; free choice
+    short_spread: float = 0.5
     # seed of the catalogue's draws [1]; free choice
     seed: float = 20.0
 
@@ -166,11 +172,16 @@ def open_shop(p: Catalogue) -> Shop:
     rank = np.concatenate([np.arange(c) / c for c in np.bincount(topic, minlength=TOPICS)])
     items["novelty"] = np.clip(rank + 0.15 * rng.standard_normal(n), 0, 1)
     items["freshness"] = np.exp(-rng.exponential(2.0, n))
-    items["minutes"] = np.clip(
-        p.minutes * np.exp(p.minutes_spread * rng.standard_normal(n)), 0.05, 60
-    )
+    spread = rng.standard_normal(n)
     items["vector"] = p.spread * rng.standard_normal((n, TOPICS)) / math.sqrt(TOPICS)
     items["vector"][np.arange(n), topic] += 1.0
+    short = rng.random(n) < p.short_share
+    minutes = np.where(
+        short,
+        p.short_minutes * np.exp(p.short_spread * spread),
+        p.minutes * np.exp(p.minutes_spread * spread),
+    )
+    items["minutes"] = np.clip(minutes, 0.05, 60)
     starts = np.searchsorted(topic, np.arange(TOPICS + 1)).astype(np.int64)
     for array in (items, starts):
         array.setflags(write=False)
