@@ -192,7 +192,9 @@ class ReferenceEnv(gym.Env[Any, Any]):
     metadata: dict[str, Any] = {"render_modes": []}
     crowd: type[ReferenceCohort]  # the vector form
 
-    def __init__(self, **settings: Any) -> None:
+    def __init__(self, *, render_mode: str | None = None, **settings: Any) -> None:
+        if render_mode is not None:
+            raise ValueError(f"render_mode={render_mode!r}: this world is not drawn; leave it out.")
         for word in ("num_envs", "autoreset_mode"):
             if word in settings:
                 raise TypeError(f"{word} belongs to a cohort of many users, not to a single env.")

@@ -66,7 +66,7 @@ def engagement_of(satisfaction: float, clickbait: float, noise: float, p: Taste)
 
 
 def break_even(p: Taste = PUBLISHED) -> float:
-    """The sensitivity above which kale beats chocolate in the long run.
+    """The sensitivity above which always kale beats always chocolate in the long run.
 
     In the steady state NPE = -/+ 1 / (1 - m) for always chocolate / kale, and with equal spreads
     the two earn alike where mu_choc SAT(-) = mu_kale SAT(+):
@@ -214,11 +214,13 @@ class ChocKale(ReferenceEnv):
     where the episode is done. Satisfaction shortens nothing, and nobody returns. How much time is
     left is hidden, as there. No horizon: nobody is truncated.
 
-    **Known answer**: always the most clickbait is best for the step. It is best for the life too
-    below ``sensitivity`` sigma* = (1 - m) ln(mu_choc / mu_kale) = 0.0669 (``break_even()``): the
-    published default 0.01 **has no trade-off**. Use 0.1 or more for one. Mean engagement an item,
-    pure chocolate against pure kale: 19.3 and 12.6 at 0.01, 13.6 and 16.7 at 0.1, 6.9 and 29.6 at
-    0.3 [D].
+    **Known answer**: always the most clickbait is best for the step. Of the two pure diets,
+    chocolate earns more below ``sensitivity`` sigma* = (1 - m) ln(mu_choc / mu_kale) = 0.0669
+    (``break_even()``, of the steady state), kale above. By dynamic programming over the hidden
+    mood, nothing beats always chocolate up to about 0.043; from there on, changing with the mood
+    does. So the published default 0.01 **has no trade-off**; use 0.1 or more for one. Mean
+    engagement an item, pure chocolate against pure kale: 19.3 and 12.6 at 0.01, 13.6 and 16.7 at
+    0.1, 6.9 and 29.6 at 0.3 [D].
 
     **Info**: ``discount`` (1; 0 after the last item); ``hidden``: ``exposure`` (NPE) and
     ``satisfaction`` (SAT).

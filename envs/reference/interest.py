@@ -94,14 +94,14 @@ def offer(users: Any, topics: Any, qualities: Any) -> None:
 
 
 @law
-def chosen(u: Any, slate: Any, topics: Any, draw: float) -> int:
+def chosen(interests: Any, slate: Any, topics: Any, draw: float) -> int:
     """The position that is clicked, or -1, by equation (1)."""
     total = NO_CLICK
     for choice in slate:
-        total += weight_of(u.interests[topics[choice]])
+        total += weight_of(interests[topics[choice]])
     left = draw * total
     for position in range(len(slate)):
-        left -= weight_of(u.interests[topics[slate[position]]])
+        left -= weight_of(interests[topics[slate[position]]])
         if left < 0.0:
             return position
     return -1
@@ -121,7 +121,7 @@ def advance(
             continue
         w0, w1, _, _ = draws.words(u.seed, 0, u.user, 0, u.step, draws.POSITION, 0)
         # 1. Choice.
-        at = chosen(u, slates[i], topics[i], draws.unit(w0))
+        at = chosen(u.interests, slates[i], topics[i], draws.unit(w0))
         for position in range(slates.shape[1]):
             responses[i, position, 2] = qualities[i, slates[i, position]]
         if at < 0:
