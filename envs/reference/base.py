@@ -203,6 +203,11 @@ class ReferenceEnv(gym.Env[Any, Any]):
         self.observation_space = self.cohort.single_observation_space
         self.action_space = self.cohort.single_action_space
 
+    @property
+    def outcomes(self) -> Array:
+        """Record (1,): what the last step led to."""
+        return self.cohort.outcomes
+
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Any, dict[str, Any]]:

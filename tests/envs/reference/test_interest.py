@@ -144,6 +144,7 @@ def test_slates_and_candidates_of_other_sizes() -> None:
     assert obs["candidates"].shape == (140,) and obs["response"].shape == (15,)
     obs, *_ = env.step(np.array([6, 5, 4, 3, 2]))
     assert env.observation_space.contains(obs)
+    assert env.outcomes["duplicates"].tolist() == [0.0]
 
 
 class Lived(NamedTuple):

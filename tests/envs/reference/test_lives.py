@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+import sys
 from typing import Any
 
 import gymnasium as gym
@@ -193,6 +194,29 @@ def test_a_copy_goes_on_alike(world: str, clone: Any) -> None:
         for a, b in zip(parts_of(one[0]), parts_of(other[0]), strict=True):
             np.testing.assert_array_equal(a, b)
         np.testing.assert_array_equal(one[1], other[1])
+
+
+@EVERY
+def test_compiled_and_plain_python_live_the_same_lives(world: str) -> None:
+    def lived(plain: bool) -> list[np.ndarray]:
+        cohort = make(world, 6, autoreset_mode="DISABLED")
+        file = sys.modules[type(cohort).__module__]
+        with pytest.MonkeyPatch.context() as patch:
+            if plain:
+                cohort.users = cohort.users.view(np.recarray)
+                cohort.outcomes = cohort.outcomes.view(np.recarray)
+                for loop in ("admit", "offer", "advance"):
+                    if hasattr(file, loop):
+                        patch.setattr(file, loop, getattr(file, loop).py_func)
+            obs, _ = cohort.reset(seed=9)
+            told = parts_of(obs)
+            for _ in range(12):
+                obs, reward, *_ = cohort.step(actions_of(cohort))
+                told += [*parts_of(obs), reward]
+        return told
+
+    for compiled, plain in zip(lived(False), lived(True), strict=True):
+        np.testing.assert_allclose(compiled, plain, rtol=1e-6)
 
 
 # Refusals.
