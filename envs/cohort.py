@@ -10,20 +10,16 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 import numpy.typing as npt
-from gymnasium.vector import AutoresetMode, VectorEnv
+from gymnasium.vector import AutoresetMode
 from gymnasium.vector.utils import batch_space
 from numba.core.errors import NumbaError
 
 from longplay.envs import draws, spaces
 from longplay.envs.arguments import (
-    LIVES,
-    SEEDS,
     TASKS,
     at_most,
     autoreset,
     check_first_user,
-    check_seed,
-    check_users,
     choose_interface,
     choose_threads,
     one_of,
@@ -31,6 +27,7 @@ from longplay.envs.arguments import (
 )
 from longplay.envs.bounds import check_horizon
 from longplay.envs.crew import Crew
+from longplay.envs.lanes import Lanes
 from longplay.envs.memory import Lender, as_bytes
 from longplay.envs.population import open_shop
 from longplay.envs.scenarios import World, find_world, kernel_of, packed
@@ -52,7 +49,7 @@ STATE = ("users", "outcomes", "slots", "rows", "desk", "seeds", "lives", "finish
 Array = npt.NDArray[Any]
 
 
-class Cohort(VectorEnv[Any, Any, Any]):
+class Cohort(Lanes):
     """Users of one world, stepped together; the vector form of longplay/AdLoad-v0 and Feed-v0.
 
     Actions, observations, rewards and ends are those of the single envs (session.AdLoad,
@@ -182,9 +179,7 @@ class Cohort(VectorEnv[Any, Any, Any]):
         self.users: Array = np.zeros(n, USER)
         self.outcomes: Array = np.zeros(n, OUTCOME)
         self.slots: Array = np.zeros((n, self.slate_size), SLOT)
-        self._seeds = np.zeros(n, np.int64)
-        self._lives = np.full(n, -1, np.int64)
-        self._finished = np.zeros(n, bool)
+        self._open_lanes()
         self._seen: tuple[Array, ...] = (self._rows,)  # what observations are copied from
         if isinstance(self.single_observation_space, gym.spaces.Dict):
             self._seen += (self._desk.features.reshape(n, -1),)
@@ -244,52 +239,12 @@ class Cohort(VectorEnv[Any, Any, Any]):
         Returns:
             observations of all lanes, and infos.
         """
-        options = options or {}
-        unknown = set(options) - {"reset_mask", "users"}
-        if unknown:
-            raise ValueError(f"options {sorted(unknown)} are unknown: 'reset_mask' or 'users'.")
-        mask = np.asarray(options.get("reset_mask", np.ones(self.num_envs, bool)))
-        if mask.shape != (self.num_envs,) or mask.dtype != np.bool_:
-            raise ValueError(f"reset_mask must be bool of shape ({self.num_envs},).")
-        if (self._lives[~mask] < 0).any():
-            raise gym.error.ResetNeeded(
-                "reset_mask leaves out users who were never reset: reset all of them first."
-            )
-        users = check_users(options["users"], self.num_envs) if "users" in options else None
-        self._set_seeds(seed, mask)
-        lanes = np.flatnonzero(mask)
-        self._lives[lanes] += 1
-        numbers = self._numbers(lanes) if users is None else users[lanes]
+        lanes, numbers = self._next_people(seed, options)
         self._crew.share(
             len(lanes),
             lambda lo, hi, member: self._admit(lanes[lo:hi], numbers[lo:hi], member),
         )
-        self._finished[mask] = False
         return self._observation(), self._info()
-
-    def _set_seeds(self, seed: Any, mask: npt.NDArray[np.bool_]) -> None:
-        if seed is None:
-            fresh = mask & (self._lives < 0)
-            if fresh.any():
-                _, drawn = gym.utils.seeding.np_random(None)
-                self._seeds[fresh] = drawn % SEEDS
-            return
-        seeds = np.asarray(seed if not np.isscalar(seed) else [seed] * self.num_envs, dtype=object)
-        if seeds.shape != (self.num_envs,):
-            raise ValueError(
-                f"seed={seed!r} for {self.num_envs} lanes: give one whole number, or one a lane."
-            )
-        for number in seeds:
-            check_seed(number)
-        for lane in np.flatnonzero(mask):
-            if seeds[lane] is not None:
-                self._seeds[lane] = int(seeds[lane])
-                self._lives[lane] = -1
-
-    def _numbers(self, lanes: Array) -> Array:
-        """Who lives in these lanes: lane after lane, and life after life."""
-        numbers: Array = self.first_user + lanes + (self._lives[lanes] << LIVES)
-        return numbers
 
     def _admit(self, lanes: Array, numbers: Array, member: int) -> None:
         """Let these people be born in these lanes, and grow up."""

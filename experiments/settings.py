@@ -98,7 +98,7 @@ def _within(name: str, came: int, reason: str) -> None:
 
 
 def world_ids() -> list[str]:
-    """Ids of all worlds that a comparison can run on."""
+    """Ids of all worlds, reference worlds included."""
     import gymnasium
 
     importlib.import_module("longplay.envs")  # registers them
@@ -110,10 +110,19 @@ def world_ids() -> list[str]:
 
 def find_task(world: str) -> str:
     """The task of a world's id ("longplay/AdLoad-v0" -> "AdLoad"); Refused if there is none."""
-    known = world_ids()
+    from longplay.envs.arguments import TASKS
+
+    tasks = {name: name.rpartition("/")[2].rpartition("-v")[0] for name in world_ids()}
+    known = [name for name, task in tasks.items() if task in TASKS]
+    if world in tasks and world not in known:
+        raise Refused(
+            f"{world} is a reference world: it has no scenarios, and no agent of a comparison "
+            f"plays it; compare on {' or '.join(known)}, or train on it yourself, with "
+            f"gymnasium.make({world!r})."
+        )
     if world not in known:
         raise Refused(f"There is no world {world!r}{did_you_mean(world, known)}")
-    return world.rpartition("/")[2].rpartition("-v")[0]
+    return tasks[world]
 
 
 def find_scenario(name: str) -> Any:

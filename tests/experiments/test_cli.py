@@ -57,6 +57,7 @@ MISTAKES = {
     "compare --horizon-days nan": ["horizon-days=nan", "above 0"],
     "compare --horizon-days inf": ["horizon-days=inf"],
     "compare --world longplay/AdLaod-v0": ["'longplay/AdLaod-v0'", "mean longplay/AdLoad-v0"],
+    "compare --world longplay/Tiny-v0": ["longplay/Tiny-v0", "reference world", "AdLoad-v0 or"],
     "compare --world CartPole-v1": ["'CartPole-v1'", "longplay/AdLoad-v0"],
     "compare --scenario bensh": ["'bensh'", "did you mean bench"],
     "compare --agents": ["--agents", "without a value"],
@@ -159,7 +160,7 @@ def test_version_worlds_and_agents(tmp_path: Path) -> None:
 
     assert longplay(tmp_path, "--version").stdout == f"longplay {version('longplay')}\n"
     listed = longplay(tmp_path, "worlds").stdout
-    for name in ("longplay/AdLoad-v0", "longplay/Feed-v0", "music", "bench"):
+    for name in ("longplay/AdLoad-v0", "longplay/Feed-v0", "longplay/Tiny-v0", "music", "bench"):
         assert name in listed
     listed = longplay(tmp_path, "agents").stdout
     for name in ("random", "linucb", "fixed-3-7"):

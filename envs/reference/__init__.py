@@ -1,0 +1,1 @@
+"""Reference worlds with known answers, to test learners on: Tiny, ChocKale, InterestEvolution."""
