@@ -212,5 +212,7 @@ def choose(
         what = f"whose satisfied days under {entries[0].label} lie in the middle"
     else:
         at = int(np.argmax(np.abs(days[0] - days[1])))
-        what = "whose lives under the two policies differ most in satisfied days"
+        what = (
+            "whose lives under the two policies differ most in satisfied days, so not a typical one"
+        )
     return HELD_OUT + at, f"Chosen: among the first {FIND} people, person {at} is the one {what}."

@@ -106,7 +106,7 @@ def position_row(slot: Any, items: Records) -> Row:
     row: Row = [bits, int(slot["shows"]), int(item["topic"])]
     if slot["seen"]:
         row += [
-            round(float(slot["minutes"]), 1),
+            round(float(slot["minutes"]), 2),
             round(float(item["minutes"]), 1),
             round(float(item["attraction"]), 1),
             round(float(item["value"]), 1),

@@ -15,6 +15,7 @@
   const panel = document.getElementById("visits");
   const tip = document.getElementById("tip");
   let chosen = null; // {side, visit, fetch}: the fetch counts within the visit
+  let turned = null; // {from, to}: the last change to the other life
 
   function make(tag, css, ...inside) {
     const made = document.createElement(tag);
@@ -58,9 +59,14 @@
     choose(0, visit, data.lived - lives[0].visits[visit][FIRST]);
   }
 
+  // To the other life and back again: back is where one came from, not the nearest to the nearest.
   function other() {
     if (lives.length < 2) return;
-    choose(1 - chosen.side, beside(chosen), chosen.fetch);
+    const from = chosen;
+    const back = turned && turned.to === chosen ? turned.from : null;
+    if (back) choose(back.side, back.visit, back.fetch);
+    else choose(1 - from.side, beside(from), from.fetch);
+    turned = { from, to: chosen };
   }
 
   // --- words ---------------------------------------------------------------------------------
@@ -75,6 +81,8 @@
       `${day(visit[START])}, ${visit[WHEN]}, ${visit[MINUTES]} min played${ads}; ${visit[HOW]}`;
   }
 
+  const span = (minutes) => (minutes < 1 ? `${Math.round(60 * minutes)} s` : `${minutes.toFixed(1)} min`);
+
   // What came of a position: its kind (for the marks) and a sentence. `last` was looked at last.
   function fate(row, place, last) {
     const bits = row[BITS];
@@ -86,8 +94,9 @@
     if (!(bits & SEEN)) return ["unlooked", "not looked at"];
     if (!(bits & STARTED)) return ["passed", "passed over"];
     const acts = ACTS.filter(([bit]) => bits & bit).map(([, word]) => `, ${word}`).join("");
-    if (bits & SKIPPED) return ["skipped", `skipped after ${row[PLAYED].toFixed(1)} min${acts}`];
-    return ["played", `played ${row[PLAYED].toFixed(1)} of ${row[LENGTH].toFixed(1)} min${acts}`];
+    if (bits & SKIPPED) return ["skipped", `skipped after ${span(row[PLAYED])}${acts}`];
+    const played = row[PLAYED] < 1 ? span(row[PLAYED]) : row[PLAYED].toFixed(1);
+    return ["played", `played ${played} of ${row[LENGTH].toFixed(1)} min${acts}`];
   }
 
   // --- one visit -----------------------------------------------------------------------------

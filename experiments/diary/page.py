@@ -131,7 +131,10 @@ def _details(story: Story, days: Days) -> list[str]:
         "Hidden moods are shown, and the true value of items: this is a diagnostic, and no "
         "platform sees them."
     )
-    said.append("One life shows how, not how often; longplay compare tells that.")
+    said.append(
+        "One life shows how, not how often: once lives part, the same luck falls on other moments, "
+        "and much of what follows is chance. What holds on average, longplay compare tells."
+    )
     return said
 
 

@@ -60,6 +60,10 @@ class Days:
             return None
         return float(self.lives[0].before["clock"][self.part.lived])
 
+    def watched(self, life: Life) -> float:
+        """Clock up to which a life is in the study: its last minute, or the horizon [h]."""
+        return life.end if life.churned else 24.0 * self.horizon_days
+
 
 def visits(life: Life) -> list[Visit]:
     """The sessions of a life with their hours and how they ended."""
@@ -95,7 +99,7 @@ def calendar(days: Days) -> Figure:
 
 def _calendar(days: Days, wide: bool) -> Canvas:
     first = math.floor(days.phase / WEEK)  # the week in which the study begins
-    rows = math.ceil((days.phase + 24.0 * days.horizon_days) / WEEK) - first
+    rows = math.ceil((days.phase + max(days.watched(life) for life in days.lives)) / WEEK) - first
     lane, gap = (17.0, 12.0) if wide else (17.0, 16.0)
     height = lane * len(days.lives) + 2.0 * (len(days.lives) - 1)
     top = 24.0
@@ -125,7 +129,7 @@ def _lane(
     """One life's part of one week; ``at`` is its top and height."""
     y, height = at
     life = days.lives[side]
-    end = life.end if life.churned else 24.0 * days.horizon_days
+    end = days.watched(life)
     low, high = max(begins, 0.0), min(begins + WEEK, end)
     if low < high:
         canvas.rect(
