@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Sequence
+import sys
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -75,12 +76,18 @@ def command(asked: Diary) -> int:
         raise Refused(f"{asked.out} exists already and was not touched; give another --out.")
     settings, entries = look_up(asked)
     make_room(asked.out)
-    story = tell(settings, entries, seed=asked.seed, user=asked.user, run=asked.run)
+    story = tell(
+        settings, entries, seed=asked.seed, user=asked.user, run=asked.run, say=_say_on_screen
+    )
     with replacing(asked.out) as half:
         half.write_text(page(story), encoding="utf-8")
     print(story.why)
     print(f"diary        {asked.out}")
     return 0
+
+
+def _say_on_screen(text: str) -> None:
+    print(f"longplay: {text}", file=sys.stderr)
 
 
 def look_up(asked: Diary) -> tuple[Settings, tuple[Entry, ...]]:
@@ -149,13 +156,26 @@ def tell(
     seed: int = 0,
     user: int | None = None,
     run: Path | None = None,
+    say: Callable[[str], None] = lambda text: None,
 ) -> Story:
     """Choose the person, if none is named, and live through their life under each agent.
 
-    Policies that draw at random are looked through with other draws than they live with here.
+    Args:
+        settings: the world, its scenario, and how long people are watched.
+        entries: one or two agents, as `look_up` gives them.
+        seed: of the evaluation, and of the checkpoints in ``run``.
+        user: number of the person, from 0 or from HELD_OUT on; None chooses one. Policies that
+            draw at random are looked through with other draws than they live with here.
+        run: folder of a finished comparison, for agents that learn.
+        say: told what takes its time.
     """
-    policies = [policy_of(settings, entry, seed, run) for entry in entries]
+    policies, task = [], find_task(settings.world)
+    for entry in entries:
+        if entry.spec.privileged and saved_policy(run, entry, seed, task) is None:
+            say(f"{entry.label} is made ready on other people...")
+        policies.append(policy_of(settings, entry, seed, run))
     if user is None:
+        say(f"looking for a life among {FIND} people...")
         person, why = choose(settings, entries, policies, seed)
     else:
         person = user if user >= HELD_OUT else HELD_OUT + user

@@ -267,19 +267,24 @@
     return best;
   }
 
-  weeks.addEventListener("click", (event) => {
-    const at = barAt(event, 16);
-    if (at) choose(...at);
-  });
-  weeks.addEventListener("pointermove", (event) => {
-    const at = event.pointerType === "touch" ? null : barAt(event, 5);
+  function hint(event, at) {
     tip.classList.toggle("on", Boolean(at));
     if (!at) return;
     tip.textContent = tell(...at);
     const room = tip.getBoundingClientRect();
     tip.style.left = `${Math.max(6, Math.min(event.clientX + 14, innerWidth - room.width - 8))}px`;
     tip.style.top = `${event.clientY + 18 + room.height > innerHeight ? event.clientY - room.height - 10 : event.clientY + 18}px`;
+  }
+
+  weeks.addEventListener("click", (event) => {
+    const at = barAt(event, 16);
+    if (at) choose(...at);
+    if (event.pointerType === "touch") hint(event, at); // the visit may lie below the screen
   });
+  weeks.addEventListener("pointermove", (event) => {
+    if (event.pointerType !== "touch") hint(event, barAt(event, 5));
+  });
+  addEventListener("scroll", () => tip.classList.remove("on"), { passive: true });
   weeks.addEventListener("pointerleave", () => tip.classList.remove("on"));
 
   // --- keys and buttons ----------------------------------------------------------------------

@@ -249,7 +249,7 @@ def _marks(days: Days) -> str:
         items.append((canvas, text))
     canvas = Canvas(16, 16)
     canvas.rect((0, 3), (16, 13), "k-one lane")
-    items.append((canvas, "the account is alive"))
+    items.append((canvas, "still a user"))
     if any(life.churned for life in days.lives):
         canvas = Canvas(16, 16)
         canvas.line((4, 4), (12, 12), "k-one gone")

@@ -251,7 +251,7 @@ def _mood(canvas: Canvas, days: Days, mood: Mood, box: Box, wide: bool) -> None:
     for side, (life, found) in enumerate(zip(days.lives, days.visits, strict=True)):
         steps = [(xs(0.0), ys(values[side][0]))]
         for visit, value in zip(found, values[side][1:], strict=True):
-            x = xs(visit.end / 24.0)
+            x = xs(min(visit.end / 24.0, days.horizon_days))
             steps += [(x, steps[-1][1]), (x, ys(value))]
         if not life.churned:
             steps.append((xs(days.horizon_days), steps[-1][1]))

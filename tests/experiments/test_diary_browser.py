@@ -214,6 +214,10 @@ def test_pointing_and_clicking(tmp_path, width) -> None:
         const box = $("#tip").getBoundingClientRect();
         seen.inside = box.left >= 0 && box.right <= innerWidth;
         weeks.dispatchEvent(new PointerEvent("pointerleave")); seen.left = $("#tip").className;
+        const tap = new PointerEvent("click", {{...middle("0-2"), pointerType: "touch"}});
+        bar("0-2").dispatchEvent(tap); seen.tapped = [active()[1], $("#tip").className];
+        dispatchEvent(new Event("scroll")); seen.scrolled = $("#tip").className;
+        press("ArrowDown");
         $("[data-do=other]").click(); seen.other = active()[0];
         $("[data-do=previous]").click(); const back = active()[1];
         $("[data-do=next]").click(); seen.next = active()[1] - back;
@@ -233,6 +237,7 @@ def test_pointing_and_clicking(tmp_path, width) -> None:
     assert seen["cursors"] == 12 and seen["cursor"]
     assert seen["tip"].startswith("tip on|fixed-none, visit 2 of") and seen["left"] == "tip"
     assert seen["inside"]
+    assert seen["tapped"] == [2, "tip on"] and seen["scrolled"] == "tip"
     assert seen["other"] == 0 and seen["next"] == 1
     assert seen["parting"][0] == 0
     assert seen["width"] == width
