@@ -107,7 +107,7 @@ def position_row(slot: Any, items: Records) -> Row:
     if slot["seen"]:
         row += [
             round(float(slot["minutes"]), 2),
-            round(float(item["minutes"]), 1),
+            round(float(item["minutes"]), 2),
             round(float(item["attraction"]), 1),
             round(float(item["value"]), 1),
         ]

@@ -217,8 +217,8 @@
     mark();
     for (const button of document.querySelectorAll("[data-do]")) {
       const what = button.dataset.do;
-      button.disabled = (what === "other" && (lives.length < 2 || !chosen)) ||
-        (what === "parting" && data.lived === null);
+      button.hidden = lives.length < 2 && (what === "other" || what === "parting");
+      button.disabled = (what === "other" && !chosen) || (what === "parting" && data.lived === null);
     }
     if (!chosen) {
       panel.replaceChildren(make("p", "note", "No visit is chosen: click a bar, or press an arrow key."));

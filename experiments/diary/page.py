@@ -124,16 +124,19 @@ def headline(lives: Sequence[Life], horizon_days: float) -> str:
 
 
 def _details(story: Story, days: Days) -> list[str]:
-    said = [story.why]
+    said, chance = [story.why], ""
     if len(days.lives) == 2:
         said.append(_parting_words(days))
+        chance = (
+            ": once lives part, the same luck falls on other moments, and much of what follows is "
+            "chance"
+        )
     said.append(
         "Hidden moods are shown, and the true value of items: this is a diagnostic, and no "
         "platform sees them."
     )
     said.append(
-        "One life shows how, not how often: once lives part, the same luck falls on other moments, "
-        "and much of what follows is chance. What holds on average, longplay compare tells."
+        f"One life shows how, not how often{chance}. What holds on average, longplay compare tells."
     )
     return said
 
