@@ -143,7 +143,7 @@ def person_facts(life: Life) -> dict[str, str]:
         "likes best": "topics " + ", ".join(f"{topic} ({user['taste'][topic]:+.1f})"
                                             for topic in likes),
         "ad aversion": f"{float(user['ad_aversion']):.2f} (the mean is 1)",
-        "appetite for novelty": f"{float(user['appetite']):+.2f}",
+        "appetite for novelty": f"{float(user['curiosity']):+.2f}",
         "impatience": f"{float(user['skippiness']):+.2f} (skippiness; the mean is 0)",
         "pace": f"comes back {math.exp(float(user['tempo'])):.2f} times as readily as the middle "
                 "one, all else equal",

@@ -371,6 +371,15 @@ def test_weights_are_told() -> None:
     assert "ads placed" not in page(told)
 
 
+def test_a_world_without_a_mechanism_is_told_by_its_name() -> None:
+    told = story(agents=("fixed-none",), scenario="bench without habit")
+    usual = story(agents=("fixed-none",))
+    assert not same(told.lives[0].outcomes[:50], usual.lives[0].outcomes[:50])
+    text = page(told)
+    assert "AdLoad on bench without habit" in text
+    assert "--scenario &#x27;bench without habit&#x27;" in text
+
+
 def test_an_action_holds_for_a_session_if_asked() -> None:
     (life,) = story(agents=("random",), decision="session", user=3).lives
     held = [np.unique(life.actions[v.fetches]) for v in visits(life)]
