@@ -153,6 +153,14 @@ def compare(words: list[str]) -> int:
 
 
 @command
+def diary(words: list[str]) -> int:
+    """Watch one person's life under two policies, on a page."""
+    from longplay.experiments.diary import choose
+
+    return choose.command(parse(choose.Diary, words, choose.Diary()))
+
+
+@command
 def worlds(words: list[str]) -> int:
     """List worlds and scenarios with their knobs."""
     if {"-h", "--help"} & set(words):

@@ -58,6 +58,7 @@ def page(found: Findings) -> str:
     """The whole page."""
     data, said = found.data, answer(found)
     template = resources.files(__package__).joinpath("page.html").read_text(encoding="utf-8")
+    style = resources.files(__package__).joinpath("style.css").read_text(encoding="utf-8")
     seeds, users = len(found.panel.seeds), found.panel.users
     kicker = (
         f"longplay · {data.task} on {data.world} · {_count(len(found.rows), 'agent')} · "
@@ -67,6 +68,7 @@ def page(found: Findings) -> str:
         f"{_count(users, 'held-out user')}, one seed"
     )
     return Template(template).substitute(
+        style=style,
         title=escape(f"{said.verdict}: {data.question}"),
         kicker=escape(kicker),
         question=escape(data.question),
