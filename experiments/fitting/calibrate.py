@@ -30,7 +30,6 @@ import numpy as np
 from longplay.envs.scenarios import World, find_world
 from longplay.experiments.fitting.playlog import Figures, Floats, figures
 from longplay.experiments.fitting.realism import (
-    BAND,
     Targets,
     check_ranges,
     read_targets,
@@ -42,6 +41,7 @@ from longplay.experiments.run import Refused, exists, make_room
 
 COMPLEMENT = 1.0 / 3.0  # weight of 1 - p beside p
 PROBABILITIES = ("active_next.",)  # figures that also enter by their complement
+BAND = 0.15  # relative misfit of a figure that counts as one unit in (1)
 DAMPING = 0.8  # of the rhythm's fixed point (2)
 
 

@@ -45,11 +45,11 @@ def figures_of(scalars, profiles=None):
 
 def test_relative_error_and_band():
     real = {"a": 2.0, "b": 2.0, "c": 2.0, "d": 2.0}
-    simulated = {"a": 2.29, "b": 1.71, "c": 2.31, "d": 1.69}
-    rows = rows_of(targets_of(real, fitted=frozenset("a")), figures_of(simulated))
-    assert [row.error for row in rows] == approx([0.145, -0.145, 0.155, -0.155])
-    assert [row.within for row in rows] == [True, True, False, False]
-    assert [row.fitted for row in rows] == [True, False, False, False]
+    simulated = {"a": 2.19, "b": 1.79, "c": 1.61, "d": 2.41}
+    rows = rows_of(targets_of(real, fitted=frozenset("ab")), figures_of(simulated))
+    assert [row.error for row in rows] == approx([0.095, -0.105, -0.195, 0.205])
+    assert [row.within for row in rows] == [True, False, True, False]  # 10 % if fitted, else 20 %
+    assert [row.fitted for row in rows] == [True, True, False, False]
 
 
 def test_a_figure_the_simulation_lacks_is_a_miss():
@@ -61,12 +61,17 @@ def test_a_figure_the_simulation_lacks_is_a_miss():
 def test_a_profile_is_judged_by_its_sizeable_bins_and_by_total_variation():
     # Four bins, an even share is .25, half of it .125: the last bin is too small to judge.
     real = {"hours": [0.40, 0.30, 0.25, 0.05]}
-    (row,) = rows_of(targets_of({}, real), figures_of({}, {"hours": [0.36, 0.33, 0.21, 0.10]}))
+    hours = frozenset({"hours"})
+    (row,) = rows_of(
+        targets_of({}, real, fitted=hours), figures_of({}, {"hours": [0.36, 0.33, 0.21, 0.10]})
+    )
     assert row.error == approx(-0.16)  # .21 for .25, the worst of -10 %, +10 %, -16 %
     assert (row.real, row.simulated) == (0.25, 0.21)
     assert row.distance == approx(0.5 * (0.04 + 0.03 + 0.04 + 0.05))
     assert not row.within
-    (row,) = rows_of(targets_of({}, real), figures_of({}, {"hours": [0.36, 0.33, 0.22, 0.09]}))
+    (row,) = rows_of(
+        targets_of({}, real, fitted=hours), figures_of({}, {"hours": [0.37, 0.32, 0.23, 0.08]})
+    )
     assert row.within
 
 
@@ -84,8 +89,8 @@ def test_the_table_and_the_page_show_misses_with_their_reason():
     assert "| bad | 2 |  | 3 | +50.0 % | **no** |" in table(rows)
     text = page(Comparison("w", 7, 9, 60.0, targets, simulated, rows), "the command")
     assert "`bad` (+50 %, a check): the law has no term for it." in text
-    assert "1 of 1 are within 15 %" in text  # the fitted ones
-    assert "1 of 2 are within 15 %" in text  # the checks, the profile among them
+    assert "1 of 1 are within 10 %" in text  # the fitted ones
+    assert "1 of 2 are within 20 %" in text  # the checks, the profile among them
     for part in ("About.", "Source.", "Licence.", "- Caveat.", "the command"):
         assert part in text
 
@@ -157,15 +162,16 @@ def test_rhythm_reaches_the_figures():
 @pytest.fixture(scope="module")
 def music():
     """The music world beside its targets: fewer users than the page, on a seed of its own."""
-    return compare("music", read_targets("music"), users=200, days=200.0, seed=13)
+    return compare("music", read_targets("music"), users=400, days=300.0, seed=13)
 
 
 def test_music_is_near_the_histories(music):
-    # The page's 15 % holds for its own number of users and days; with fewer, chance adds to it.
-    misses = {row.name: round(row.error, 3) for row in music.rows if row.fitted and not row.within}
-    far = {name for name, error in misses.items() if not abs(error) < 0.30}
-    assert not far - {"active_next.idle.7"}, misses  # few are ever idle for a week
-    assert len(misses) <= 4, misses
+    # The page's bands hold for its own number of users and days; with fewer, chance adds to it.
+    errors = {row.name: round(row.error, 3) for row in music.rows if row.fitted}
+    far = {name: error for name, error in errors.items() if not abs(error) <= 0.15}
+    far.pop("active_next.idle.7", None)  # few are ever idle for a week
+    assert len(far) <= 3, far
+    assert all(abs(error) < 0.25 for error in far.values()), far
 
 
 def test_the_page_in_the_docs_is_of_these_targets(music):
@@ -178,7 +184,7 @@ def test_the_page_in_the_docs_is_of_these_targets(music):
 def test_the_command_writes_a_page_and_json_and_replaces_nothing(tmp_path, capsys):
     out, json_out = tmp_path / "docs" / "page.md", tmp_path / "page.json"
     assert command(Realism(users=5, days=61.0, out=out, json_out=json_out)) == 0
-    assert "figures are within 15 %" in capsys.readouterr().out
+    assert "figures are within their bands" in capsys.readouterr().out
     assert out.read_text(encoding="utf-8").startswith("# Simulated and real: the `music` scenario")
     data = json.loads(json_out.read_text(encoding="utf-8"))
     assert data["users"] == 5
@@ -199,7 +205,7 @@ def test_the_command_writes_a_page_and_json_and_replaces_nothing(tmp_path, capsy
         ({"seed": 2**62}, "less than 2\\^62"),
         ({"out": Path("/proc/x")}, "/proc/x cannot be written"),
         ({"out": Path("/tmp"), "overwrite": True}, "it is a folder"),
-        ({"targets": "musik"}, "known are music"),
+        ({"targets": "musik"}, "known are community, music"),
         ({"scenario": "musik"}, "musik"),
     ],
 )
