@@ -325,4 +325,57 @@ BENCH = World(
     youth_layout=13,  # (3, 7), the classic
 )
 
-SCENARIOS: dict[str, World] = {world.name: world for world in (MUSIC, BENCH)}
+SHORTVIDEO = World(
+    name="shortvideo",
+    about="Short video: watching, liking and hating fitted to impressions; returns are not.",
+    # Fitted by experiments/fitting/calibrate.py to the figures of KuaiRand's impressions in
+    # experiments/fitting/targets/shortvideo.json: dwell, feedback and skippiness_sd but for those
+    # marked; docs/realism-shortvideo.md shows what misses. The log is a sample that says nothing
+    # about sessions or returns: intent, attention, leaving and all about returns are free choices.
+    intent=Intent(share=(0.3, 0.3, 0.3, 0.1), titles=(25.0, 30.0, 40.0, 20.0)),
+    attention=Attention(on_passed=(0.995,) * 4, on_played=(0.995,) * 4, look=0.3),
+    choice=Choice(bias=(20.0,) * 4),  # what comes to the eye plays by itself
+    dwell=Dwell(
+        weibull=0.661,
+        scale=9.58,
+        match=0.786,
+        hurry=(0.0, -0.846, 0.522, 0.0),
+        least=1.02,
+        stretch=0.275,
+        swing=1.81,
+        pace=0.3,  # free choice
+        skip=3.0,  # a glance: the rule of the figures
+    ),
+    feedback=Feedback(
+        like=-4.59, save=-6.39, share=-6.91, hide=-8.53, early=0.342, late=0.962, slope=0.905
+    ),
+    leaving=Leaving(bias=(-4.5, -5.0, -4.5, -4.0), first=0.0),
+    population=Population(skippiness_sd=0.891),
+    # durations: two kinds, by eye to the shares of impressions in bands of duration
+    catalogue=Catalogue(
+        minutes=2.2, minutes_spread=0.62, short_share=0.38, short_minutes=0.33, short_spread=0.62
+    ),
+)
+
+COMMUNITY = World(
+    name="community",
+    about="A community of contributors: new users' returns fitted to question-and-answer sites.",
+    # Fitted by experiments/fitting/calibrate.py to the figures of new Stack Exchange users in
+    # experiments/fitting/targets/community.json: all numbers but those marked;
+    # docs/realism-community.md shows what misses. What happens in a visit is a free choice.
+    leaving=Leaving(bias=(0.0,) * 4, first=0.0),  # free choice: a visit is a few items long
+    returning=Returning(rate=0.0441, pause=0.886, slowing=0.539, habit=0.568),
+    churn=Churn(period=0.911, satisfaction=0.937, habit=1.96),
+    population=Population(
+        tempo_sd=0.797,
+        habit_median=0.0226,
+        habit_spread=0.856,
+        churn_a=0.301,
+        churn_b=1.53,
+        youth=0.0,  # a study begins with a person's very first visit
+    ),
+    catalogue=Catalogue(minutes=2.0),  # free choice
+    horizon_days=180.0,  # as long as the sites were watched
+)
+
+SCENARIOS: dict[str, World] = {world.name: world for world in (MUSIC, SHORTVIDEO, COMMUNITY, BENCH)}

@@ -128,7 +128,8 @@ def simulate(
             break
         start = cohort.users["clock"][live]
         cohort.step(no_ads)
-        lasted = (cohort.outcomes["gap"] - cohort.outcomes["away"])[live]  # nan after the last
+        with np.errstate(invalid="ignore"):  # inf - inf after the last visit
+            lasted = (cohort.outcomes["gap"] - cohort.outcomes["away"])[live]
         lanes += [live, live]
         times += [start, start + np.nan_to_num(lasted)]
     lane = np.concatenate(lanes)

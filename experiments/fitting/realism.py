@@ -2,9 +2,10 @@
 
     longplay realism --scenario music --out docs/realism.md
 
-A world is run with no ads under the production ranker, the plays of those still alive at the
-end are gathered, and their figures (playlog.py) are set beside the figures of real logs that
-the project carries in targets/. A figure is *within* its band if its relative error is at most
+A world is run with no ads under the production ranker, and the figures of what is seen there are
+set beside the figures of real logs that the project carries in targets/. There are three kinds of
+logs: plays of those still alive at the end (playlog.py), impressions (impressions.py) and events of
+newcomers (newcomers.py). A figure is *within* its band if its relative error is at most
 10 %, or 20 % for a check: a figure that no parameter was chosen for. A profile of shares is within
 if every bin that holds at least half of an even share is; the small bins count through the total
 variation distance, which is given beside it.
@@ -12,6 +13,7 @@ variation distance, which is given beside it.
 
 import json
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
@@ -22,6 +24,7 @@ import numpy.typing as npt
 
 from longplay.envs.cohort import Cohort
 from longplay.envs.scenarios import World, find_world
+from longplay.experiments.fitting import impressions, newcomers
 from longplay.experiments.fitting.playlog import Figures, Floats, Plays, figures
 from longplay.experiments.run import Refused, exists, make_room
 
@@ -44,6 +47,8 @@ class Targets:
     standard_errors: dict[str, float]
     fitted: frozenset[str]  # figures that the scenario was fitted to; the others are checks
     reasons: dict[str, str] = field(default_factory=dict)  # why a figure misses, where known
+    kind: str = "plays"  # of the logs: a key of KINDS
+    watched_days: tuple[float, ...] = ()  # of newcomers: quantiles of how long each was watched
 
 
 @dataclass(frozen=True)
@@ -124,6 +129,8 @@ def read_targets(name: str | Path) -> Targets:
             standard_errors=data["standard_errors"],
             fitted=frozenset(data["fitted"]),
             reasons=data.get("reasons", {}),
+            kind=data.get("kind", "plays"),
+            watched_days=tuple(data.get("watched_days", ())),
         )
     except (KeyError, TypeError, AttributeError, ValueError) as fault:
         raise ValueError(
@@ -244,9 +251,39 @@ def compare(
     threads: int | None = None,
 ) -> Comparison:
     """Simulate a world and set its figures beside ``targets``."""
-    simulated = figures(simulate_plays(world, users, days, seed, threads=threads))
-    name = find_world(world).name
-    return Comparison(name, seed, users, days, targets, simulated, rows_of(targets, simulated))
+    world = find_world(world)
+    simulated = KINDS[targets.kind](world, targets, users, days, seed, threads)
+    return Comparison(
+        world.name, seed, users, days, targets, simulated, rows_of(targets, simulated)
+    )
+
+
+def _figures_of_plays(
+    world: World, targets: Targets, users: int, days: float, seed: int, threads: int | None
+) -> Figures:
+    return figures(simulate_plays(world, users, days, seed, threads=threads))
+
+
+def _figures_of_impressions(
+    world: World, targets: Targets, users: int, days: float, seed: int, threads: int | None
+) -> Figures:
+    return impressions.figures(impressions.simulate(world, users, seed=seed, threads=threads))
+
+
+def _figures_of_newcomers(
+    world: World, targets: Targets, users: int, days: float, seed: int, threads: int | None
+) -> Figures:
+    at = (np.arange(users) + 0.5) / users  # people are watched for as long as the real ones
+    watched = np.interp(at, np.linspace(0.0, 1.0, len(targets.watched_days)), targets.watched_days)
+    until = 24.0 * np.maximum(watched, 0.01)
+    return newcomers.figures(newcomers.simulate(world, until, seed, threads=threads))
+
+
+KINDS: dict[str, Callable[[World, Targets, int, float, int, int | None], Figures]] = {
+    "plays": _figures_of_plays,
+    "impressions": _figures_of_impressions,
+    "newcomers": _figures_of_newcomers,
+}
 
 
 def _or_none(value: Any) -> Any:
@@ -276,25 +313,20 @@ def page(result: Comparison, command_line: str) -> str:
     """The comparison as a Markdown page."""
     fitted = tuple(row for row in result.rows if row.fitted)
     checks = tuple(row for row in result.rows if not row.fitted)
-    targets, sim = result.targets, result.figures
+    targets = result.targets
     parts = [
         f"# Simulated and real: the `{result.scenario}` scenario",
         f"Made by `{command_line}`. Do not edit by hand.",
         f"**Real.** {targets.about} {targets.source} {targets.licence}",
         "\n".join(f"- {caveat}" for caveat in targets.caveats),
-        f"**Simulated.** {result.users} users over {result.days:g} days, world seed "
-        f"{result.seed}, no ads, the production ranker; {sim.users} of them are alive at the end "
-        f"and were active for {LEAST_DAYS} days or more, and only these are compared: "
-        f"{sim.plays:,} plays in {sim.sessions:,} sessions.",
+        f"**Simulated.** {_simulated(result)}",
         "**Reading the tables.** error = (simulated − real) / real. ± is half the 95 % interval "
         "of the real figure, where it is known: nobody can be nearer than that on purpose. "
-        "`user` figures take each user's quantile and average over users, `pooled` ones take all "
-        "sessions together; p10, p50, p90 of a figure a user has one of (sessions per day, skip "
-        "rate) are over users. *Within* means within 10 % if fitted and 20 % if not; for a "
-        "profile, that every bin with at least half of an even share (hours: 1/48, weekdays: 1/14) "
-        "is; smaller bins count through the total variation distance alone, the share of plays "
-        "that would have to move for the profiles to agree. Definitions: "
-        "`experiments/fitting/playlog.py`.",
+        + _reading(result.targets.kind)
+        + "*Within* means within 10 % if fitted and 20 % if not; for a profile, that every bin "
+        "with at least half of an even share is; smaller bins count through the total variation "
+        "distance alone, the share of cases that would have to move for the profiles to agree. "
+        f"Definitions: `experiments/fitting/{DEFINED[result.targets.kind]}`.",
         f"## Fitted\n\n{_score(fitted, FITTED)} The scenario's parameters were chosen for these, "
         "on another seed, by least squares (`experiments/fitting/calibrate.py`).",
         table(fitted),
@@ -308,12 +340,43 @@ def page(result: Comparison, command_line: str) -> str:
     return "\n\n".join(parts) + "\n"
 
 
+DEFINED = {"plays": "playlog.py", "impressions": "impressions.py", "newcomers": "newcomers.py"}
+
+
+def _simulated(result: Comparison) -> str:
+    """Who and what was simulated."""
+    sim, how = result.figures, f"world seed {result.seed}, no ads, the production ranker"
+    if result.targets.kind == "impressions":
+        return f"{result.users} users, {how}: {sim.plays:,} impressions."
+    if result.targets.kind == "newcomers":
+        return (
+            f"{result.users} newcomers, each watched for as long as one of the real ones, {how}: "
+            f"{sim.sessions:,} visits."
+        )
+    return (
+        f"{result.users} users over {result.days:g} days, {how}; {sim.users} of them are alive at "
+        f"the end and were active for {LEAST_DAYS} days or more, and only these are compared: "
+        f"{sim.plays:,} plays in {sim.sessions:,} sessions."
+    )
+
+
+def _reading(kind: str) -> str:
+    """What the names of the figures mean, where they need it."""
+    if kind != "plays":
+        return ""
+    return (
+        "`user` figures take each user's quantile and average over users, `pooled` ones take all "
+        "sessions together; p10, p50, p90 of a figure a user has one of (sessions per day, skip "
+        "rate) are over users. "
+    )
+
+
 def _score(rows: tuple[Row, ...], band: float) -> str:
     return f"{sum(row.within for row in rows)} of {len(rows)} are within {100 * band:g} %."
 
 
 def _profiles(result: Comparison) -> str:
-    blocks = []
+    blocks = [] if result.targets.profiles else ["There are none."]
     for name, real in result.targets.profiles.items():
         lines = [f"| {name[:-1]} | real | simulated | error |", "|---:|---:|---:|---:|"]
         for i, (a, b) in enumerate(zip(real, result.figures.profiles[name], strict=True)):
@@ -339,9 +402,9 @@ class Realism:
     """Set a scenario's figures beside those of real logs, with relative errors."""
 
     scenario: str = "music"  # world to simulate; see `longplay worlds`
-    targets: str = "music"  # figures of real logs: a name, or the path of a JSON file
+    targets: str | None = None  # figures: a name or the path of a JSON file; None: the scenario's
     users: int = 600  # simulated users
-    days: float = 366.0  # length of the window, at least 60
+    days: float = 366.0  # length of the window of plays, at least 60
     seed: int = 11  # of the world
     out: Path | None = None  # Markdown page to write, such as docs/realism.md
     json_out: Path | None = None  # JSON file to write
@@ -379,7 +442,8 @@ def command(asked: Realism) -> int:
         if exists(path) and not asked.overwrite:
             raise Refused(f"{path} exists; pass --overwrite to replace it, or name another.")
     try:
-        targets, world = read_targets(asked.targets), find_world(asked.scenario)
+        world = find_world(asked.scenario)
+        targets = read_targets(asked.targets or world.name)
     except ValueError as fault:
         raise Refused(str(fault)) from None
     for path in outs:
