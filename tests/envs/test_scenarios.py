@@ -114,7 +114,7 @@ def test_with_laws_adds_to_those_replaced_before() -> None:
     ("change", "message"),
     [
         (lambda: find_world("bensh"), r"scenario='bensh' is unknown\. Did you mean 'bench'\?"),
-        (lambda: find_world("zzz"), r"scenario='zzz' is unknown\. There are: music, bench"),
+        (lambda: find_world("zzz"), r"scenario='zzz' is unknown\. There are: music, shortvideo"),
         (
             lambda: BENCH.replace("x", fatigu={"per_ad": 1.0}),
             r"'fatigu' is no part of a world\. Did you mean 'fatigue'\?",
