@@ -218,6 +218,16 @@ def realism(words: list[str]) -> int:
 
 
 @command
+def facts(words: list[str]) -> int:
+    """Reproduce published field experiments in simulation."""
+    need("rich", "longplay facts")
+    need("scipy", "longplay facts")
+    from longplay.experiments.facts import command as page
+
+    return page.command(parse(page.Facts, words, page.Facts()), words)
+
+
+@command
 def calibrate(words: list[str]) -> int:
     """Fit a scenario's free parameters to figures of real logs."""
     need("scipy", "longplay calibrate")

@@ -1,0 +1,90 @@
+"""``longplay facts``: options, progress on stderr, the table on stdout."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from longplay.experiments.facts.fact import choose
+from longplay.experiments.facts.harness import as_json, make_folder, measure_all, plan, write
+from longplay.experiments.facts.page import summary, table
+from longplay.experiments.jobs import DONE, JobFailed, Watch
+from longplay.experiments.run import Refused
+
+
+@dataclass(frozen=True)
+class Facts:
+    """Reproduce published field experiments in simulation, and say which gates hold.
+
+    Exit code 0 when all gates hold, 1 when one misses.
+    """
+
+    only: tuple[str, ...] = ()  # facts to measure, such as F1 F5; none: all
+    scenario: str = "music"  # world to measure in; see `longplay worlds`
+    quick: bool = False  # fewer people and wider intervals: a minute in all
+    seeds: int = 5  # worlds of other people; intervals are over them
+    jobs: int | None = None  # processes; None: one per core
+    out: Path | None = None  # folder to write, must not exist
+
+
+def command(asked: Facts, words: Sequence[str]) -> int:
+    """Measure, judge, print and write; returns the exit code.
+
+    Raises:
+        Refused: an option is out of range, a name is unknown, or the folder exists.
+    """
+    from rich.console import Console
+
+    if asked.out is None:
+        raise Refused("facts came without --out; name the folder to write.")
+    processes = asked.jobs if asked.jobs is not None else os.cpu_count() or 1
+    if processes < 1:
+        raise Refused(f"jobs={processes}; wanted at least 1 process.")
+    facts = choose(asked.only)
+    jobs = plan(facts, asked.scenario, asked.quick, asked.seeds, asked.out)
+    make_folder(asked.out)
+    screen, results = Console(stderr=True), Console()
+    try:
+        with progress(screen, len(jobs)) as watch:
+            judged = measure_all(facts, jobs, processes=processes, watch=watch)
+    except JobFailed as failure:
+        with contextlib.suppress(OSError):  # the disk may be full: then the error alone is told
+            text = failure.detail or str(failure)
+            (asked.out / "failure.txt").write_text(text, encoding="utf-8")
+        told = f"longplay: {failure.job.fact}, seed {failure.job.seed} failed ({failure})"
+        screen.print(f"{told}; see {asked.out / 'failure.txt'}.", highlight=False, markup=False)
+        return 1
+    write(asked.out, judged, as_json(judged, jobs[0], asked.seeds, ["longplay", "facts", *words]))
+    results.print(table(judged))
+    results.print(summary(judged), str(asked.out / "facts.md"), sep="\n", highlight=False)
+    missing = [one for one in judged if one.found.fact.tier == "gate" and not one.holds]
+    return 1 if missing else 0
+
+
+@contextlib.contextmanager
+def progress(screen: Any, jobs: int) -> Any:
+    """One line for all jobs; gives the function that is told of them."""
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (
+        TextColumn("{task.description:<34}"),
+        BarColumn(bar_width=32),
+        TextColumn("{task.percentage:>3.0f} %"),
+        TimeElapsedColumn(),
+    )
+    shares: dict[tuple[str, int], float] = {}
+    with Progress(*columns, console=screen) as bar:
+        line = bar.add_task("", total=float(jobs))
+
+        def watch(job: Any, what: str, share: float) -> None:
+            shares[job.fact, job.seed] = 1.0 if what == DONE else share
+            done = sum(share == 1.0 for share in shares.values())
+            told = f"{done} of {jobs} measured; {job.fact}, seed {job.seed}"
+            bar.update(line, description=told, completed=sum(shares.values()))
+
+        told: Watch = watch
+        yield told

@@ -1,0 +1,157 @@
+"""Measure facts seed by seed over processes, judge them, and write what came out.
+
+A job is one fact with one seed; its result lies in ``parts/`` until all are done, and stays.
+The folder, each file whole or not there:
+
+    facts.json   settings, environment, every number with its interval, range and verdict
+    facts.md     the page: summary, table, one section a fact with its picture
+    F1.svg ...   the pictures
+    parts/       what each seed measured, as arrays
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from longplay.envs.scenarios import find_world
+from longplay.experiments.facts.fact import Found, choose
+from longplay.experiments.facts.judge import Judged, judge
+from longplay.experiments.facts.lab import Lab
+from longplay.experiments.jobs import Told, Watch, run_jobs
+from longplay.experiments.run import Refused, environment, exists, replacing, write_json
+
+FORMAT = 1  # of facts.json
+LEAST_SEEDS = 2
+
+
+@dataclass(frozen=True)
+class Job:
+    """One fact with one seed."""
+
+    fact: str
+    seed: int
+    scenario: str
+    quick: bool
+    folder: Path
+
+    @property
+    def part(self) -> Path:
+        """Where its result lies."""
+        return self.folder / "parts" / f"{self.fact}-{self.seed}.npz"
+
+
+def work(job: Job, told: Told) -> None:
+    """Measure, and leave the result in `Job.part`."""
+    found = choose((job.fact,))[job.fact]
+    lab = Lab(find_world(job.scenario), lambda share: told("measuring", share))
+    measured = found.measure(lab, found.settings[kind(job.quick)], job.seed)
+    arrays: dict[str, Any] = {name: np.asarray(value) for name, value in measured.items()}
+    with replacing(job.part) as half, half.open("wb") as file:
+        np.savez_compressed(file, **arrays)
+
+
+def kind(quick: bool) -> str:
+    """The name of the settings."""
+    return "quick" if quick else "full"
+
+
+def plan(
+    facts: Mapping[str, Found], scenario: str, quick: bool, seeds: int, folder: Path
+) -> list[Job]:
+    """All jobs, seed by seed."""
+    if seeds < LEAST_SEEDS:
+        raise Refused(f"seeds={seeds}; wanted at least {LEAST_SEEDS}: intervals are over seeds.")
+    try:
+        find_world(scenario)
+    except ValueError as error:
+        raise Refused(str(error)) from None
+    return [Job(name, seed, scenario, quick, folder) for seed in range(seeds) for name in facts]
+
+
+def make_folder(folder: Path) -> None:
+    """A new folder; Refused if anything is there already."""
+    if exists(folder):
+        raise Refused(f"{folder} exists already and nothing in it was touched; give another --out.")
+    try:
+        (folder / "parts").mkdir(parents=True)
+    except OSError as error:
+        raise Refused(
+            f"{folder} cannot be made ({error.strerror}); give an --out that can be written to."
+        ) from None
+
+
+def measure_all(
+    facts: Mapping[str, Found], jobs: Sequence[Job], *, processes: int, watch: Watch
+) -> list[Judged]:
+    """Do all jobs and judge each fact."""
+    run_jobs(work, jobs, processes=processes, watch=watch)
+    judged = []
+    for name, found in facts.items():
+        parts = []
+        for job in jobs:
+            if job.fact == name:
+                with np.load(job.part, allow_pickle=False) as saved:
+                    parts.append(dict(saved))
+        judged.append(judge(found, parts, jobs[0].quick))
+    return judged
+
+
+def as_json(judged: Sequence[Judged], job: Job, seeds: int, command: Sequence[str]) -> Any:
+    """Everything as plain numbers and texts; an end of a range that is open is null."""
+    return {
+        "format": FORMAT,
+        "scenario": job.scenario,
+        "kind": kind(job.quick),
+        "seeds": seeds,
+        "environment": environment(command),
+        "facts": [one_as_json(one, job.quick) for one in judged],
+    }
+
+
+def one_as_json(judged: Judged, quick: bool) -> dict[str, Any]:
+    """One fact."""
+    fact = judged.found.fact
+    return {
+        "id": fact.id,
+        "title": fact.title,
+        "source": fact.source,
+        "mark": fact.mark,
+        "tier": fact.tier,
+        "origin": fact.origin,
+        "expected": fact.expected,
+        "settings": asdict(judged.found.settings[kind(quick)]),
+        "holds": judged.holds,
+        "checks": [
+            {
+                "name": verdict.check.name,
+                "about": verdict.check.about,
+                "measured": finite(verdict.measured.mean),
+                "interval": [finite(verdict.measured.low), finite(verdict.measured.high)],
+                "range": [finite(verdict.low), finite(verdict.high)],
+                "verdict": verdict.word,
+            }
+            for verdict in judged.verdicts
+        ],
+    }
+
+
+def finite(x: float) -> float | None:
+    """The number, or None for one that JSON cannot hold."""
+    return float(x) if np.isfinite(x) else None
+
+
+def write(folder: Path, judged: Sequence[Judged], content: Any) -> None:
+    """facts.json, the page and its pictures."""
+    from longplay.experiments.facts.page import page
+
+    for one in judged:
+        with replacing(folder / f"{one.found.fact.id}.svg") as half:
+            half.write_text(one.found.figure(one.series, one.readings), encoding="utf-8")
+    with replacing(folder / "facts.md") as half:
+        half.write_text(page(judged, content), encoding="utf-8")
+    write_json(folder / "facts.json", content)
