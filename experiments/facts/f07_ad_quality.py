@@ -35,7 +35,7 @@ class Settings:
 
     people: int
     worse: tuple[float, ...] = (0.8, 0.6, 0.4, 0.2)  # quality, in shares of the usual one
-    early: float = 0.24  # share of ELSEWHERE's earlier layout at which as many ads are seen
+    early: float = 0.30  # share of ELSEWHERE's earlier layout at which as many ads are seen
     exposed: float = 90.0  # days
     after: float = 14.0  # days
 
