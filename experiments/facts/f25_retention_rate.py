@@ -11,7 +11,8 @@ Then people whose satisfaction and habit are frozen and whose propensity to leav
 same: their hazard should not change with tenure.
 
 Departures. The field's periods are years of contracts; that churn has the beta form is in the
-world, that the rate of a cohort whose moods move rises is not. Only shapes are compared.
+world, that the rate of a cohort whose moods move rises is not. Only shapes are compared. Time in
+a session is not at risk, so of frozen people those with short sessions go a little sooner.
 """
 
 from __future__ import annotations
