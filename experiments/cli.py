@@ -247,7 +247,7 @@ def need(library: str, wanted_by: str) -> None:
 
 def preset_of(words: Sequence[str]) -> Compare:
     """The settings that the other options change: those of ``--preset``, or the plain ones."""
-    for word, following in zip(words, [*words[1:], ""], strict=True):
+    for word, following in zip(words, [*words, ""][1:], strict=True):
         flag, equals, value = word.partition("=")
         if flag == "--preset":
             name = value if equals else following
@@ -282,7 +282,7 @@ def check_words(options: type, words: Sequence[str], prog: str) -> None:
     hints = typing.get_type_hints(options)
     flags = {f"--{name.replace('_', '-')}": hint for name, hint in hints.items()}
     takes: Any = None  # what the option before this word takes; tuple: any number of words
-    for word, following in zip(words, [*words[1:], None], strict=True):
+    for word, following in zip(words, [*words, None][1:], strict=True):
         flag, equals, value = word.partition("=")
         flag = flag.replace("_", "-")
         if word in ("-h", "--help"):

@@ -35,7 +35,7 @@ class Settings:
     most: float = 0.60  # and in the heavy one
 
 
-SETTINGS = {"full": Settings(1100), "quick": Settings(110, most=1.0)}
+SETTINGS = {"full": Settings(1100), "quick": Settings(40, most=1.0)}
 FACT = Fact(
     id="F2",
     title="The long-run effect of ads is three times that of the first month",

@@ -44,7 +44,7 @@ class Settings:
 
 SETTINGS = {
     "full": Settings(260, (7.0, 21.0, 45.0, 90.0, 135.0, 180.0)),
-    "quick": Settings(60, (14.0, 90.0, 180.0)),
+    "quick": Settings(45, (14.0, 90.0, 180.0)),
 }
 FACT = Fact(
     id="F6",

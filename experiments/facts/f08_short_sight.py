@@ -40,7 +40,7 @@ class Settings:
     cut: float = 182.0  # days after that until the cut
 
 
-SETTINGS = {"full": Settings(350), "quick": Settings(45)}
+SETTINGS = {"full": Settings(350), "quick": Settings(35)}
 FACT = Fact(
     id="F8",
     title="The ad load that earns most at once is more than earns most in the long run",

@@ -31,6 +31,7 @@ with half as many, agreement rises and precision falls: the three are not met to
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -144,7 +145,7 @@ def measure(lab: Lab, settings: Settings, seed: int) -> dict[str, Floats]:
     for at, lever in enumerate(levers):
         effects[at] = (live(lab, settings.people, lever, seed, 0, mortal=False) - base).mean(axis=0)
         lab.told((at + 1) / (settings.changes + 3))
-    surface: Floats = np.linalg.lstsq(features(levers), effects, rcond=None)[0]
+    surface: Any = np.linalg.lstsq(features(levers), effects, rcond=None)[0]
     control = live(lab, settings.control, np.zeros(LEVERS), seed, 1_000_000, mortal=True)
     return {"surface": surface, "covariance": np.asarray(np.cov(control.T))}
 
