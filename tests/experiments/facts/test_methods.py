@@ -1,0 +1,92 @@
+"""What facts compute from their experiments, against closed forms and published numbers."""
+
+import numpy as np
+import pytest
+from pytest import approx
+
+from longplay.envs.laws.habit import Habit
+from longplay.envs.laws.satiation import Satiation
+from longplay.experiments.facts import f06_blindness as blindness
+from longplay.experiments.facts import f08_short_sight as short_sight
+from longplay.experiments.facts import f18_satiation as satiation
+from longplay.experiments.facts import f21_habit as habit
+from longplay.experiments.facts import f25_retention_rate as retention
+from longplay.experiments.facts import f35_surrogate as surrogate
+
+
+def test_learning_is_found_again_from_its_curve() -> None:
+    days = np.array([7.0, 21.0, 45.0, 90.0, 180.0])
+    whole, rate = blindness.fitted(days, -0.3 * (1 - np.exp(-0.012 * days)))
+    assert (whole, rate) == approx((-0.3, 0.012), rel=0.01)
+
+
+def test_the_best_load_is_the_top_of_a_parabola() -> None:
+    load = np.array([2.0, 4.0, 5.0, 9.0])
+    assert short_sight.best_load(load, 7 - (load - 4.6) ** 2) == approx(4.6)
+    assert short_sight.best_load(load, load) == 9.0  # at the edge, the edge
+
+
+def test_alike_arms_take_turns_and_that_is_best() -> None:
+    # By hand, half kept each hour, gain 1: a topic pulled every other hour pays 1, 1, then
+    # 1 - 1/4, 1 - 1/4: in all 3.5.
+    arms = satiation.alike(Satiation(half_life=1.0, gain=1.0), 2)
+    turns = satiation.greedy(arms, 4)
+    assert turns.tolist() == [[0, 1, 0, 1]]
+    assert satiation.rewards_of(arms, turns) == approx([3.5])
+    assert satiation.advantage(arms, 4) == approx(0.0, abs=1e-12)
+
+
+def test_looking_ahead_never_loses() -> None:
+    rng = np.random.default_rng(0)
+    gains = [satiation.advantage(satiation.unlike(rng, 2), 6) for _ in range(20)]
+    assert min(gains) > -1e-12
+    assert max(gains) > 0.1
+
+
+def test_a_habit_curve_gives_back_its_time_to_95_percent() -> None:
+    days = np.arange(1, 85)
+    reached, fit = habit.fitted(days, 0.8 * (1 - np.exp(-np.log(20) / 66 * days)))
+    assert reached == approx(66, rel=0.02)
+    assert fit == approx(1.0, abs=1e-4)
+
+
+def test_a_miss_costs_what_the_law_says() -> None:
+    # By hand: rate 1/2, no fading. Three days give 7/8, two of them 3/4: one seventh is lost.
+    lost = habit.one_miss(np.array([0, 1, 2]), 0.0, 0.5, Habit(fade=0.0))
+    assert lost == approx(100 / 7)
+
+
+def test_sbg_agrees_with_the_published_cohort() -> None:
+    # Fader & Hardie 2007: of 1000 customers 631, 468, 382 and 326 renewed.
+    shares = retention.sbg_losses(np.array(0.764), np.array(1.296), 4)
+    left = 1000 * (1 - np.cumsum(shares[:-1]))
+    assert left == approx([631, 468, 382, 326], abs=6)
+    assert shares.sum() == approx(1.0)
+
+
+def test_sbg_gains_where_rates_rise_and_only_there() -> None:
+    published = np.array([1.0, 0.631, 0.468, 0.382, 0.326])
+    assert retention.gain_of_sbg(published) > 0.01
+    assert retention.gain_of_sbg(0.7 ** np.arange(6)) == approx(0.0, abs=1e-3)
+
+
+def test_calls_of_tests_by_hand() -> None:
+    one = np.array([3.0, -3.0, 1.0])
+    none = np.zeros(3)
+    tests = surrogate.Tests(one, 2 * one, none, none, 1.0, 1.0)
+    index, truth = tests.both()
+    assert truth.tolist() == [1.0, -1.0, 0.0]
+    assert index.tolist() == [1.0, -1.0, 1.0]
+    assert surrogate.scores(tests) == {
+        "agreement": approx(2 / 3),
+        "recall": 1.0,
+        "precision": 0.5,
+        "harmful": 0.0,
+    }
+
+
+@pytest.mark.parametrize("count", [1, 50])
+def test_changes_stay_within_the_design(count: int) -> None:
+    levers = surrogate.drawn(np.random.default_rng(1), count)
+    assert (np.abs(levers) <= surrogate.WIDEST).all()
+    assert surrogate.features(levers).shape == (count, 9)
