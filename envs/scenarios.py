@@ -284,8 +284,9 @@ MUSIC = World(
     fatigue=Fatigue(per_ad=0.006),
     satisfaction=Satisfaction(ads=0.016),
     churn=Churn(ads=0.02),
-    intent=Intent(share=(0.4, 0.3, 0.2, 0.0596)),
-    attention=Attention(pause_chance=0.152, pause_minutes=6.26),
+    # titles and look: 14 of 5 s before a listener gives up, for F12 (Gomez-Uribe & Hunt 2015 [S])
+    intent=Intent(share=(0.4, 0.3, 0.2, 0.0596), titles=(14.0, 20.0, 30.0, 8.0)),
+    attention=Attention(look=5.0, pause_chance=0.152, pause_minutes=6.26),
     dwell=Dwell(
         scale=42800.0,
         hurry=(0.0, -0.628, 0.8, 4.67),
