@@ -12,7 +12,7 @@ fitted to it, d the middle of the week.
 
 Departures. The law of blindness has Hohnhold's rate as a parameter; what is found again here is
 that whole people, who come when they like and meet what they meet, show it in both designs.
-Clicks count by their probability: with real clicks it took a hundred times the people. The
+Clicks count by their probability; with real clicks it would take many times the people. The
 designs' weeks replace the paper's days.
 """
 
