@@ -19,8 +19,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from longplay.envs.cohort import Cohort
 from longplay.experiments.facts.fact import Check, Fact, Floats, Readings, Series
-from longplay.experiments.facts.lab import MONTH, Lab, undying, watch
+from longplay.experiments.facts.lab import MONTH, Lab, Layouts, undying, watch
 from longplay.experiments.facts.picture import Curve, chart
 
 
@@ -71,9 +72,8 @@ def measure(lab: Lab, settings: Settings, seed: int) -> dict[str, Floats]:
     return {name: np.stack(parts) for name, parts in sums.items()}
 
 
-def _no_ads(cohort: object) -> Floats:
-    users: int = getattr(cohort, "num_envs")  # noqa: B009
-    return np.zeros(users, np.int64)
+def _no_ads(cohort: Cohort) -> Layouts:
+    return np.zeros(cohort.num_envs, np.int64)
 
 
 def effects(series: Series) -> tuple[Floats, Floats]:
