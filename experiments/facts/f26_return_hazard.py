@@ -1,8 +1,8 @@
 """F26: the longer away, the less likely back; and most likely at the same hour.
 
 The hazard of return falls with absence and has a daily and a weekly rhythm (Kapoor et al., KDD
-2014, https://conservancy.umn.edu/items/8a9a3594-6106-4c15-9e62-d17986dbe006; Jing & Smola, WSDM 2017 [L,
-qualitative]).
+2014, https://conservancy.umn.edu/items/8a9a3594-6106-4c15-9e62-d17986dbe006; Jing & Smola, WSDM
+2017 [L, qualitative]).
 
 Simulated: absences over twelve weeks without ads, by the hour; the hazard of an hour is the share
 of those still away that come back in it. Its fall is read from day to day, at the same hours; its
