@@ -29,6 +29,17 @@ def write_world(world: "World", path: str | Path) -> None:
         ValueError: if the world has replaced laws.
         FileExistsError: if there is such a file already.
     """
+    page = page_of(world)
+    with open(path, "x", encoding="utf-8") as file:
+        file.write(json.dumps(page, indent=1) + "\n")
+
+
+def page_of(world: "World") -> dict[str, Any]:
+    """What stands in the scenario file of a world.
+
+    Raises:
+        ValueError: if the world has replaced laws.
+    """
     if world.laws:
         names = ", ".join(name for name, _ in world.laws)
         raise ValueError(
@@ -40,7 +51,7 @@ def write_world(world: "World", path: str | Path) -> None:
         for field in dataclasses.fields(world)
         if field.name not in (*parts, "name", "about", "laws")
     }
-    page = {
+    return {
         "format": FORMAT,
         "version": VERSION,
         "name": world.name,
@@ -48,8 +59,6 @@ def write_world(world: "World", path: str | Path) -> None:
         "settings": settings,
         "laws": {part: values._asdict() for part, values in parts.items()},
     }
-    with open(path, "x", encoding="utf-8") as file:
-        file.write(json.dumps(page, indent=1) + "\n")
 
 
 def read_world(path: str | Path) -> "World":
