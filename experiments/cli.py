@@ -229,11 +229,12 @@ def facts(words: list[str]) -> int:
 
 @command
 def calibrate(words: list[str]) -> int:
-    """Fit a scenario's free parameters to figures of real logs."""
+    """Fit a scenario's free parameters to figures of real logs, or of your own."""
     need("scipy", "longplay calibrate")
-    from longplay.experiments.fitting import calibrate as fit
+    from longplay.experiments.fitting import calibration
 
-    return fit.command(parse(fit.Calibrate, words, fit.Calibrate()))
+    asked = parse(calibration.Calibrate, words, calibration.Calibrate())
+    return calibration.command(asked, words)
 
 
 def need(library: str, wanted_by: str) -> None:

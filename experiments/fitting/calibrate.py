@@ -9,7 +9,8 @@ over the fitted figures; theta lives in the unit cube between each knob's bounds
 where a knob is a rate). Probabilities also enter by their complements, at a third of the weight,
 because 0.99 for 0.94 is a small error of p and a large one of 1 - p. The weak anchor holds knobs
 that the figures say nothing about where they were: their start is the literature's value or ours.
-Gauss-Newton steps come from scipy.optimize.least_squares with wide finite differences.
+Gauss-Newton steps come from scipy.optimize.least_squares with wide finite differences, whose
+simulations may run side by side. The command `longplay calibrate` is in calibration.py.
 
 The 24 + 7 rhythm knobs are fitted apart, by a fixed point: the logarithm of each multiplier gains
 0.8 ln(real share / simulated share) and the shares are simulated again (2). Between hours the gain
@@ -17,32 +18,24 @@ is averaged with weights 1/4, 1/2, 1/4: sessions smear the hours, and undoing th
 digit would make a saw of the noise.
 """
 
-import json
 import math
-import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from longplay.envs.scenarios import World, find_world
+from longplay.envs.scenarios import World
 from longplay.experiments.fitting.playlog import Figures, Floats, figures
-from longplay.experiments.fitting.realism import (
-    Targets,
-    check_ranges,
-    read_targets,
-    rows_of,
-    simulate_plays,
-    table,
-)
-from longplay.experiments.run import Refused, exists, make_room
+from longplay.experiments.fitting.realism import LEAST_DAYS, Targets, simulate_plays
+from longplay.experiments.run import Refused
 
 COMPLEMENT = 1.0 / 3.0  # weight of 1 - p beside p
 PROBABILITIES = ("active_next.",)  # figures that also enter by their complement
 BAND = 0.15  # relative misfit of a figure that counts as one unit in (1)
 DAMPING = 0.8  # of the rhythm's fixed point (2)
+LEAST_SHARE = 1e-5  # an hour or weekday with a smaller share of plays counts as one with this
 
 
 class Knob(NamedTuple):
@@ -56,7 +49,7 @@ class Knob(NamedTuple):
     def to_unit(self, value: float) -> float:
         """Where ``value`` lies between the bounds [0, 1]."""
         low, high = self._ends()
-        at = ((math.log(value) if self.log else value) - low) / (high - low)
+        at = ((math.log(max(value, self.low)) if self.log else value) - low) / (high - low)
         return min(1.0, max(0.0, at))
 
     def from_unit(self, at: float) -> float:
@@ -146,7 +139,7 @@ def residuals(simulated: Figures, targets: Targets) -> Floats:
             continue
         value = simulated.scalars.get(name, math.nan)
         out.append(_log_ratio(value, real) / BAND)
-        if name.startswith(PROBABILITIES):
+        if name.startswith(PROBABILITIES) and real < 1.0:
             out.append(COMPLEMENT * _log_ratio(1.0 - value, 1.0 - real) / BAND)
     return np.array(out)
 
@@ -177,6 +170,7 @@ def fit(
     step: float = 0.1,
     evaluations: int = 200,
     report: Callable[[str], None] = print,
+    jobs: int = 1,
 ) -> Fit:
     """Turn ``knobs`` of ``world`` until its figures are those of ``targets``: equation (1).
 
@@ -190,6 +184,7 @@ def fit(
             differ a little soon differ by chance.
         evaluations: about how many simulations to spend.
         report: told of progress, one line at a time.
+        jobs: simulations side by side, in threads; the result does not depend on it.
     """
     try:
         from scipy.optimize import least_squares
@@ -199,41 +194,85 @@ def fit(
         ) from None
 
     start = np.array([knob.to_unit(get(world, knob.path)) for knob in knobs])
-    seen: dict[bytes, Floats] = {}
-    best = [math.inf]
-
-    def values_at(x: Floats) -> dict[str, float]:
-        return {k.path: k.from_unit(float(a)) for k, a in zip(knobs, x, strict=True)}
-
-    def objective(shifted: Floats) -> Floats:
-        x = shifted - 1.0  # least_squares steps in proportion to x: keep it near 1
-        key = x.tobytes()
-        if key not in seen:
-            terms = residuals(simulate(turned(world, values_at(x))), targets)
-            seen[key] = np.concatenate([terms, math.sqrt(anchor) * (x - start)])
-            cost = float((terms**2).sum())
-            if cost < best[0]:
-                best[0] = cost
-                worst = BAND * float(np.abs(terms).max())
-                report(f"{len(seen):4d} simulations: cost {cost:8.3f}, worst {worst:.2f}")
-        return seen[key]
-
+    search = _Search(world, targets, tuple(knobs), simulate, start, anchor, report, jobs)
     margin = 1e-6
     found = least_squares(
-        objective,
+        lambda shifted: search.terms_at([shifted - 1.0])[0],
         np.clip(start, margin, 1.0 - margin) + 1.0,
+        jac=lambda shifted: search.slopes_at(shifted - 1.0, step),
         bounds=(np.full(len(knobs), 1.0), np.full(len(knobs), 2.0)),
-        diff_step=step,
         x_scale=1.0,
         ftol=1e-3,
         xtol=1e-3,
         max_nfev=max(2, evaluations // (len(knobs) + 1)),
     )
-    values = values_at(found.x - 1.0)
+    values = values_at(knobs, found.x - 1.0)
     terms = found.fun[: -len(knobs)]
     spread = np.sqrt(np.diag(np.linalg.pinv(found.jac.T @ found.jac)))
     doubt = {k.path: float(s) for k, s in zip(knobs, spread, strict=True)}
-    return Fit(turned(world, values), values, float((terms**2).sum()), len(seen), doubt)
+    cost = float((terms**2).sum())
+    return Fit(turned(world, values), values, cost, len(search.seen), doubt)
+
+
+def values_at(knobs: Sequence[Knob], x: Floats) -> dict[str, float]:
+    """The knobs' values at a point of the unit cube."""
+    return {k.path: k.from_unit(float(a)) for k, a in zip(knobs, x, strict=True)}
+
+
+@dataclass
+class _Search:
+    """The terms of (1) at points of the unit cube, each point simulated once."""
+
+    world: World
+    targets: Targets
+    knobs: tuple[Knob, ...]
+    simulate: Callable[[World], Figures]
+    start: Floats  # (knobs,)
+    anchor: float
+    report: Callable[[str], None]
+    jobs: int
+    seen: dict[bytes, Floats] = field(default_factory=dict)
+    best: float = math.inf
+
+    def terms_at(self, points: Sequence[Floats]) -> list[Floats]:
+        """The terms at several points, the anchor's last."""
+        fresh = {x.tobytes(): x for x in points if x.tobytes() not in self.seen}
+        worlds = [turned(self.world, values_at(self.knobs, x)) for x in fresh.values()]
+        for (key, x), told in zip(
+            fresh.items(), side_by_side(self.simulate, worlds, self.jobs), strict=True
+        ):
+            terms = residuals(told, self.targets)
+            self.seen[key] = np.concatenate([terms, math.sqrt(self.anchor) * (x - self.start)])
+            cost = float((terms**2).sum())
+            if cost < self.best:
+                self.best = cost
+                worst = BAND * float(np.abs(terms).max())
+                self.report(f"{len(self.seen):4d} simulations: cost {cost:8.3f}, worst {worst:.2f}")
+        return [self.seen[x.tobytes()] for x in points]
+
+    def slopes_at(self, x: Floats, step: float) -> Floats:
+        """Finite differences over ``step``, away from the nearer bound; (terms, knobs)."""
+        signed = np.where(x <= 0.5, step, -step)
+        here, *there = self.terms_at([x, *(x + np.diag(signed))])
+        return np.stack([(f - here) / h for f, h in zip(there, signed, strict=True)], axis=1)
+
+
+def side_by_side(
+    simulate: Callable[[World], Figures], worlds: Sequence[World], jobs: int
+) -> list[Figures]:
+    """The figures of several worlds, ``jobs`` at a time; the compiled loops let threads run.
+
+    On an error or Ctrl-C, what is under way is finished and nothing more is begun.
+    """
+    if jobs == 1 or len(worlds) < 2:
+        return [simulate(world) for world in worlds]
+    with ThreadPoolExecutor(jobs) as pool:
+        waiting = [pool.submit(simulate, world) for world in worlds]
+        try:
+            return [told.result() for told in waiting]
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
 
 
 def fit_rhythm(
@@ -249,13 +288,19 @@ def fit_rhythm(
     """
     for number in range(rounds):
         shares = simulate(world).profiles
+        if not shares:
+            raise Refused(
+                f"In world {world.name!r} nobody is active for {LEAST_DAYS} days, so there are no "
+                "figures to compare; simulate more users or days, or start from another world."
+            )
         rhythm: dict[str, tuple[float, ...]] = {}
-        for name, field in (("hours", "day"), ("weekdays", "week")):
-            gain = DAMPING * np.log(targets.profiles[name] / np.maximum(shares[name], 1e-5))
-            if field == "day":
+        for name, part in (("hours", "day"), ("weekdays", "week")):
+            wanted = np.maximum(targets.profiles[name], LEAST_SHARE)
+            gain = DAMPING * np.log(wanted / np.maximum(shares[name], LEAST_SHARE))
+            if part == "day":
                 gain = 0.5 * gain + 0.25 * (np.roll(gain, 1) + np.roll(gain, -1))
-            raised = np.array(getattr(world.returning, field)) * np.exp(gain)
-            rhythm[field] = tuple((raised / raised.mean()).tolist())
+            raised = np.array(getattr(world.returning, part)) * np.exp(gain)
+            rhythm[part] = tuple((raised / raised.mean()).tolist())
             off = 0.5 * np.abs(targets.profiles[name] - shares[name]).sum()
             report(f"rhythm, round {number + 1}: {name} total variation {off:.4f}")
         world = world.replace(world.name, returning=rhythm)
@@ -263,58 +308,15 @@ def fit_rhythm(
 
 
 def simulator(
-    users: int, days: float, seed: int, threads: int | None = None
+    users: int, days: float, seed: int, threads: int | None = None, first_user: int = 0
 ) -> Callable[[World], Figures]:
-    """Figures of a world by simulating always the same people with the same luck."""
-    return lambda world: figures(simulate_plays(world, users, days, seed, threads=threads))
+    """Figures of a world by simulating always the same people with the same luck.
 
-
-@dataclass(frozen=True)
-class Calibrate:
-    """Fit a scenario's free parameters to figures of real logs."""
-
-    scenario: str = "music"  # world to start from; see `longplay worlds`
-    targets: str = "music"  # figures of real logs: a name, or the path of a JSON file
-    users: int = 300  # simulated users in each evaluation
-    days: float = 366.0  # length of the window, at least 60
-    seed: int = 1  # of the world; compare the fit on another one
-    evaluations: int = 120  # about how many simulations to spend on the knobs
-    out: Path = Path("fit.json")  # JSON file to write: knobs, doubt, rhythm, what is reached
-
-
-def command(asked: Calibrate) -> int:
-    """Fit the rhythm, the knobs and the rhythm again; returns the exit code 0.
-
-    Raises:
-        Refused: a setting is out of range, a name is unknown, or the file exists.
+    Of a world where nobody stays long enough to be compared, there are none.
     """
-    if exists(asked.out):
-        raise Refused(f"{asked.out} exists; choose another file or move it away.")
-    check_ranges(asked.users, asked.days, asked.seed)
-    if asked.evaluations < 1:
-        raise Refused(f"--evaluations {asked.evaluations}: wanted at least 1.")
-    try:
-        targets, world = read_targets(asked.targets), find_world(asked.scenario)
-    except ValueError as fault:
-        raise Refused(str(fault)) from None
-    make_room(asked.out)
-    simulate = simulator(asked.users, asked.days, asked.seed)
-    began = time.monotonic()
-    world = fit_rhythm(world, targets, simulate)
-    found = fit(world, targets, KNOBS, simulate, evaluations=asked.evaluations)
-    world = fit_rhythm(found.world, targets, simulate)
-    rows = rows_of(targets, simulate(world))
-    print(table(rows))
-    result = {
-        "settings": {k: str(v) if isinstance(v, Path) else v for k, v in vars(asked).items()},
-        "simulations": found.evaluations,
-        "minutes": round((time.monotonic() - began) / 60.0, 1),
-        "cost": found.cost,
-        "knobs": found.values,
-        "doubt": found.doubt,
-        "day": world.returning.day,
-        "week": world.returning.week,
-        "errors": {row.name: row.error for row in rows if math.isfinite(row.error)},
-    }
-    asked.out.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
-    return 0
+
+    def simulate(world: World) -> Figures:
+        plays = simulate_plays(world, users, days, seed, first_user, threads)
+        return figures(plays) if plays.user.size else Figures(0, 0, 0, {}, {}, {})
+
+    return simulate

@@ -1,7 +1,6 @@
 """The fitting: knobs turn what they say, and known parameters are found again."""
 
 import math
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,9 +11,7 @@ from pytest import approx
 from longplay.envs.scenarios import find_world
 from longplay.experiments.fitting.calibrate import (
     KNOBS,
-    Calibrate,
     Knob,
-    command,
     fit,
     fit_rhythm,
     get,
@@ -23,7 +20,6 @@ from longplay.experiments.fitting.calibrate import (
 )
 from longplay.experiments.fitting.playlog import Figures
 from longplay.experiments.fitting.realism import Targets, read_targets
-from longplay.experiments.run import Refused
 
 MUSIC = find_world("music")
 
@@ -52,7 +48,7 @@ def test_every_knob_turns_its_number_and_nothing_else(knob):
 
 def test_every_knob_starts_within_its_bounds():
     for knob in KNOBS:
-        assert knob.low < get(MUSIC, knob.path) < knob.high, knob.path
+        assert knob.low <= get(MUSIC, knob.path) <= knob.high, knob.path
 
 
 def test_a_path_into_a_tuple_moves_one_and_a_path_to_it_moves_all():
@@ -150,23 +146,6 @@ def test_the_rhythm_is_found_again():
     assert np.mean(world.returning.day) == approx(1.0)
 
 
-@pytest.mark.parametrize(
-    ("wrong", "words"),
-    [
-        ({"days": 30.0}, "--days 30"),
-        ({"users": 99_999_999_999_999}, "at most 10,000,000"),
-        ({"seed": -1}, "--seed -1: wanted at least 0"),
-        ({"evaluations": -1}, "--evaluations -1: wanted at least 1"),
-        ({"out": Path("/proc/x")}, "/proc/x cannot be written"),
-        ({"out": Path("/proc/x/y.json")}, "cannot be written"),
-        ({"out": Path("/tmp")}, "exists"),
-    ],
-)
-def test_wrong_settings_are_named_before_anything_is_simulated(wrong, words):
-    with pytest.raises(Refused, match=words):
-        command(Calibrate(**wrong))
-
-
 def test_the_music_targets_name_what_is_fitted():
     targets = read_targets("music")
     named = set(targets.scalars) | set(targets.profiles)
@@ -179,6 +158,8 @@ def test_the_music_targets_name_what_is_fitted():
         "gap_hours",
         "active_next",
         "skip_rate",
+        "skip_after",
+        "repeats",
         "hours",
         "weekdays",
     }
