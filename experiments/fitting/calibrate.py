@@ -28,7 +28,7 @@ import numpy as np
 
 from longplay.envs.scenarios import World
 from longplay.experiments.fitting.playlog import Figures, Floats, figures
-from longplay.experiments.fitting.realism import LEAST_DAYS, Targets, simulate_plays
+from longplay.experiments.fitting.realism import KINDS, LEAST_DAYS, Targets, simulate_plays
 from longplay.experiments.run import Refused
 
 COMPLEMENT = 1.0 / 3.0  # weight of 1 - p beside p
@@ -84,6 +84,39 @@ KNOBS = (
     Knob("repeats.share", 0.0, 1.0),
     Knob("repeats.decay", 0.0, 2.0),
 )
+IMPRESSION_KNOBS = (
+    Knob("dwell.weibull", 0.3, 1.5),
+    Knob("dwell.scale", 3.0, 60.0, log=True),
+    Knob("dwell.least", 0.2, 1.5),
+    Knob("dwell.stretch", 0.0, 1.0),
+    Knob("dwell.match", 0.0, 2.0),
+    Knob("dwell.swing", 0.0, 4.0),
+    Knob("dwell.hurry.1", -4.0, 0.0),
+    Knob("dwell.hurry.2", -1.0, 2.0),
+    Knob("population.skippiness_sd", 0.2, 3.0),
+    Knob("feedback.like", -9.0, -2.0),
+    Knob("feedback.save", -10.0, -2.0),
+    Knob("feedback.share", -10.0, -2.0),
+    Knob("feedback.hide", -12.0, -3.0),
+    Knob("feedback.early", 0.02, 1.0),
+    Knob("feedback.late", 0.02, 1.0),
+    Knob("feedback.slope", 0.2, 2.5),
+)
+NEWCOMER_KNOBS = (
+    Knob("returning.rate", 0.005, 1.0, log=True),
+    Knob("returning.pause", 0.05, 10.0, log=True),
+    Knob("returning.slowing", 0.1, 1.5),
+    Knob("returning.habit", 0.0, 6.0),
+    Knob("population.tempo_sd", 0.1, 3.0),
+    Knob("population.churn_a", 0.05, 3.0, log=True),
+    Knob("population.churn_b", 0.05, 10.0, log=True),
+    Knob("population.habit_median", 0.005, 0.5, log=True),
+    Knob("population.habit_spread", 0.1, 2.0),
+    Knob("churn.period", 0.1, 60.0, log=True),
+    Knob("churn.habit", 0.0, 10.0),
+    Knob("churn.satisfaction", 0.0, 4.0),
+)
+KNOBS_OF = {"plays": KNOBS, "impressions": IMPRESSION_KNOBS, "newcomers": NEWCOMER_KNOBS}
 
 
 def get(world: World, path: str) -> float:
@@ -284,8 +317,11 @@ def fit_rhythm(
 ) -> World:
     """Turn the daily and weekly multipliers until the profiles are those of ``targets`` (2).
 
-    Their means stay 1, so that the return rate keeps its meaning.
+    Their means stay 1, so that the return rate keeps its meaning. Targets that tell nothing of
+    hours and weekdays leave the world as it is.
     """
+    if not {"hours", "weekdays"} <= set(targets.profiles):
+        return world
     for number in range(rounds):
         shares = simulate(world).profiles
         if not shares:
@@ -308,12 +344,21 @@ def fit_rhythm(
 
 
 def simulator(
-    users: int, days: float, seed: int, threads: int | None = None, first_user: int = 0
+    users: int,
+    days: float,
+    seed: int,
+    threads: int | None = None,
+    first_user: int = 0,
+    targets: Targets | None = None,
 ) -> Callable[[World], Figures]:
     """Figures of a world by simulating always the same people with the same luck.
 
-    Of a world where nobody stays long enough to be compared, there are none.
+    The kind of figures is that of ``targets``; None takes plays. Of a world where nobody stays
+    long enough to be compared, there are none.
     """
+    if targets is not None and targets.kind != "plays":
+        kind, known = KINDS[targets.kind], targets
+        return lambda world: kind(world, known, users, days, seed, threads, first_user)
 
     def simulate(world: World) -> Figures:
         plays = simulate_plays(world, users, days, seed, first_user, threads)

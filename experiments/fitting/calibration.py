@@ -34,7 +34,7 @@ from typing import Any
 from longplay.envs.files import write_world
 from longplay.envs.scenarios import World, find_world
 from longplay.experiments.fitting.calibrate import (
-    KNOBS,
+    KNOBS_OF,
     Fit,
     Knob,
     fit,
@@ -60,6 +60,7 @@ from longplay.experiments.fitting.realism import (
     read_targets,
     rows_of,
     table,
+    target_names,
 )
 from longplay.experiments.run import Refused, RunFolder, exists, replacing, write_json
 
@@ -77,7 +78,9 @@ class Calibrate:
     """
 
     scenario: str = "music"  # world to start from; see `longplay worlds`
-    targets: str | None = None  # figures of real logs: a name, or a JSON file; None: music
+    targets: str | None = (
+        None  # figures of real logs: a name, or a JSON file; None: its own, or music
+    )
     log: Path | None = None  # your own event log instead, .parquet or .csv; docs/calibration.md
     users: int = 120  # simulated users in each evaluation
     days: float | None = None  # length of the window, at least 60; None: the log's own, or 366
@@ -147,8 +150,12 @@ class Calibrated:
         }
 
 
-def command(asked: Calibrate, words: Sequence[str] = (), knobs: Sequence[Knob] = KNOBS) -> int:
+def command(
+    asked: Calibrate, words: Sequence[str] = (), knobs: Sequence[Knob] | None = None
+) -> int:
     """Calibrate with progress on stderr and the outcome on stdout; returns the exit code.
+
+    ``knobs`` None takes those that figures of this kind say something about.
 
     Raises:
         Refused: a setting is out of range, a name is unknown, the log cannot be used, the folder
@@ -158,6 +165,7 @@ def command(asked: Calibrate, words: Sequence[str] = (), knobs: Sequence[Knob] =
     from longplay.experiments.fitting.progress import Progress
 
     world, targets, days, log = prepare(asked)
+    knobs = KNOBS_OF[targets.kind] if knobs is None else knobs
     for line in log.summary.lines() if log else ():
         print(line)
     asked_for = config(asked, world, targets, days, knobs)
@@ -213,7 +221,8 @@ def prepare(asked: Calibrate) -> tuple[World, Targets, float, EventLog | None]:
     try:
         world = find_world(asked.scenario)
         if asked.log is None:
-            targets, days, log = read_targets(asked.targets or "music"), DAYS, None
+            own = world.name if world.name in target_names() else "music"
+            targets, days, log = read_targets(asked.targets or own), DAYS, None
         else:
             log = read_log(asked.log)
             targets, days = targets_of(log)
@@ -221,11 +230,6 @@ def prepare(asked: Calibrate) -> tuple[World, Targets, float, EventLog | None]:
         raise
     except ValueError as fault:
         raise Refused(str(fault)) from None
-    if targets.kind != "plays":
-        raise Refused(
-            f"--targets {targets.name}: these are figures of {targets.kind}; wanted figures of "
-            "plays, such as music."
-        )
     return world, targets, days if asked.days is None else asked.days, log
 
 
@@ -269,7 +273,7 @@ def carry_out(
 
     def people(users: int, seed: int, first_user: int = 0) -> Simulate:
         named = {"users": users, "days": days, "seed": seed, "first_user": first_user}
-        return kept.remembered(simulator(users, days, seed, 1, first_user), named)
+        return kept.remembered(simulator(users, days, seed, 1, first_user, targets), named)
 
     simulate = people(asked.users, asked.seed)
     said("the rhythm of day and week")
@@ -313,7 +317,7 @@ def carry_out(
 
 
 def _check_lives(told: Figures, days: float) -> None:
-    if not told.profiles:
+    if not told.scalars:
         raise Refused(
             f"Of the simulated users nobody was active for 60 of {days:g} days; pass more --users "
             "or --days."

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from longplay.experiments.fitting import calibration_pictures as pictures
 from longplay.experiments.fitting.identify import in_words
-from longplay.experiments.fitting.realism import LEAST_DAYS, Row
+from longplay.experiments.fitting.realism import DEFINED, LEAST_DAYS, Row
 from longplay.experiments.report.figures import Figure
 from longplay.experiments.run import replacing
 
@@ -222,6 +222,21 @@ def _misses(result: Calibrated) -> str:
     return f'<section id="misses"><h2>What misses by more than 20 %</h2>{told}</section>'
 
 
+def _who(kind: str) -> str:
+    if kind != "plays":
+        return ""
+    return f"; who is alive at the end and was active for {LEAST_DAYS} days or more"
+
+
+def _reading(kind: str) -> str:
+    if kind != "plays":
+        return f"Definitions: experiments/fitting/{DEFINED[kind]}. "
+    return (
+        "A user figure takes each user's quantile and averages over users; a pooled one takes all "
+        "sessions together. "
+    )
+
+
 def _made(result: Calibrated) -> str:
     asked = result.asked
     facts = [
@@ -230,15 +245,14 @@ def _made(result: Calibrated) -> str:
         *(("", escape(caveat)) for caveat in result.targets.caveats),
         (
             "simulated",
-            f"No ads, the production ranker; who is alive at the end and was active for "
-            f"{LEAST_DAYS} days or more. The fit uses world seed {asked.seed}; the comparison on "
-            f"this page other people, twice as many, with another seed.",
+            f"No ads, the production ranker{_who(result.targets.kind)}. The fit uses world seed "
+            f"{asked.seed}; the comparison on this page other people, twice as many, with another "
+            "seed.",
         ),
         (
             "figures",
-            "A user figure takes each user's quantile and averages over users; a pooled one takes "
-            "all sessions together. A fixed part of them is fitted, the rest are checks. Of a "
-            "profile, the error is that of the worst bin with at least half of an even share.",
+            f"{_reading(result.targets.kind)}A fixed part of them is fitted, the rest are checks. "
+            "Of a profile, the error is that of the worst bin with at least half of an even share.",
         ),
         (
             "use it",

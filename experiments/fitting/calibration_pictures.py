@@ -104,8 +104,8 @@ def _profile(name: str, real: Sequence[float], simulated: Sequence[float], wide:
     across = Scale(0.0, len(real) - 1.0, left, right)
     canvas.y_axis(up, left, right, "share of plays [%]")
     for i in range(len(real)):
-        if len(real) == len(DAYS) or i % (3 if wide else 6) == 0:
-            text = DAYS[i] if len(real) == len(DAYS) else str(i)
+        if len(real) <= len(DAYS) or i % (3 if wide else 6) == 0:
+            text = DAYS[i] if name == "weekdays" else str(i)
             canvas.text((across(i), bottom + 17), text, "tick", "middle")
     canvas.line((left, bottom), (right, bottom), "axis")
     for values, kind, dash in ((real, "bandit", ""), (simulated, "learner", " d1")):

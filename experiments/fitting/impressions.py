@@ -93,13 +93,21 @@ def simulate(
     users: int = 3000,
     steps: int = 30,
     seed: int = 0,
+    first_user: int = 0,
     threads: int | None = None,
 ) -> Impressions:
     """The impressions of simulated people, ad-free, ranked by production: ``steps`` fetches each.
 
     An impression is a video that came to the eye: it was started, or passed over unplayed (0 s).
     """
-    cohort = Cohort("AdLoad", users, scenario=world, autoreset_mode="DISABLED", threads=threads)
+    cohort = Cohort(
+        "AdLoad",
+        users,
+        scenario=world,
+        autoreset_mode="DISABLED",
+        first_user=first_user,
+        threads=threads,
+    )
     cohort.reset(seed=seed)
     no_ads = np.zeros(users, np.int64)
     parts: list[tuple[npt.NDArray[np.generic], ...]] = []

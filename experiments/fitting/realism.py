@@ -29,6 +29,7 @@ from longplay.experiments.fitting.playlog import Figures, Floats, Plays, figures
 from longplay.experiments.run import Refused, exists, make_room
 
 FITTED, CHECKED = 0.10, 0.20  # largest relative error of a figure that is within its band
+TARGETS = resources.files("longplay.experiments.fitting") / "targets"
 MOST_USERS = 10_000_000
 LEAST_DAYS = 60  # [days]; a life watched for less is not compared, as in the real logs
 
@@ -99,14 +100,18 @@ class Comparison:
         }
 
 
+def target_names() -> list[str]:
+    """The names of the targets that the project carries."""
+    return sorted(p.name[:-5] for p in TARGETS.iterdir() if p.name.endswith(".json"))
+
+
 def read_targets(name: str | Path) -> Targets:
     """The target figures of that name (``"music"``), or of a JSON file of the same shape.
 
     Raises:
         ValueError: there is no such target, or the file lacks a part.
     """
-    here = resources.files("longplay.experiments.fitting") / "targets"
-    known = sorted(p.name[:-5] for p in here.iterdir() if p.name.endswith(".json"))
+    here, known = TARGETS, target_names()
     if str(name) in known:
         text = (here / f"{name}.json").read_text(encoding="utf-8")
     elif exists(Path(name)) and Path(name).is_file():
@@ -259,27 +264,46 @@ def compare(
 
 
 def _figures_of_plays(
-    world: World, targets: Targets, users: int, days: float, seed: int, threads: int | None
+    world: World,
+    targets: Targets,
+    users: int,
+    days: float,
+    seed: int,
+    threads: int | None = None,
+    first_user: int = 0,
 ) -> Figures:
-    return figures(simulate_plays(world, users, days, seed, threads=threads))
+    return figures(simulate_plays(world, users, days, seed, first_user, threads))
 
 
 def _figures_of_impressions(
-    world: World, targets: Targets, users: int, days: float, seed: int, threads: int | None
+    world: World,
+    targets: Targets,
+    users: int,
+    days: float,
+    seed: int,
+    threads: int | None = None,
+    first_user: int = 0,
 ) -> Figures:
-    return impressions.figures(impressions.simulate(world, users, seed=seed, threads=threads))
+    log = impressions.simulate(world, users, seed=seed, first_user=first_user, threads=threads)
+    return impressions.figures(log)
 
 
 def _figures_of_newcomers(
-    world: World, targets: Targets, users: int, days: float, seed: int, threads: int | None
+    world: World,
+    targets: Targets,
+    users: int,
+    days: float,
+    seed: int,
+    threads: int | None = None,
+    first_user: int = 0,
 ) -> Figures:
     at = (np.arange(users) + 0.5) / users  # people are watched for as long as the real ones
     watched = np.interp(at, np.linspace(0.0, 1.0, len(targets.watched_days)), targets.watched_days)
     until = 24.0 * np.maximum(watched, 0.01)
-    return newcomers.figures(newcomers.simulate(world, until, seed, threads=threads))
+    return newcomers.figures(newcomers.simulate(world, until, seed, first_user, threads))
 
 
-KINDS: dict[str, Callable[[World, Targets, int, float, int, int | None], Figures]] = {
+KINDS: dict[str, Callable[..., Figures]] = {  # of (world, targets, users, days, seed, ...)
     "plays": _figures_of_plays,
     "impressions": _figures_of_impressions,
     "newcomers": _figures_of_newcomers,
