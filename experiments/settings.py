@@ -128,14 +128,25 @@ def find_task(world: str) -> str:
 def find_scenario(name: str) -> Any:
     """The World of a scenario's name, or of a scenario file; Refused if there is none."""
     from longplay.envs.scenarios import SCENARIOS, find_world
+    from longplay.envs.variants import NAME
 
-    plain = name.partition(" without ")[0]
-    if plain not in SCENARIOS and not name.endswith(".json"):
-        raise Refused(f"There is no scenario {name!r}{did_you_mean(plain, SCENARIOS)}")
+    if not is_scenario(name):
+        plain = NAME.fullmatch(name)
+        near = did_you_mean(plain["plain"] if plain else name, SCENARIOS)
+        raise Refused(f"There is no scenario {name!r}{near}")
     try:
         return find_world(name)
     except ValueError as error:
         raise Refused(str(error)) from None
+
+
+def is_scenario(name: str) -> bool:
+    """Whether it is meant to be one: a known name, a variant of one, or the path of a file."""
+    from longplay.envs.scenarios import SCENARIOS
+    from longplay.envs.variants import NAME
+
+    found = NAME.fullmatch(name)
+    return name.endswith(".json") or (found is not None and found["plain"] in SCENARIOS)
 
 
 def find_entry(label: str, decision: Decision, task: str) -> Entry:
