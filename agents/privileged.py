@@ -186,6 +186,14 @@ class MyopicByForks(Privileged):
 
 
 @agent(
+    "oracle",
+    about="privileged: patient, improved round by round until a round gains nothing clear",
+    tasks=("AdLoad",),
+    privileged=True,
+    rounds=6,
+    judges=1024,
+)
+@agent(
     "patient",
     about="privileged: the best long run found by forked rollouts, given all hidden state",
     tasks=("AdLoad",),
@@ -195,11 +203,13 @@ class Patient(Amortised):
     """Policy improvement by rollouts, from the best fixed layout on, with hidden state.
 
     Each round, under the policy so far: `users` x 2 moments of lives are forked; each layout is
-    held for some days (`hold_days`, one number a round) and the policy followed to the end of
-    `days`; what comes after is a value fitted by temporal differences on forks that followed the
-    policy at once. The value of each layout beside the others is fitted on hidden state over all
-    rounds so far, and the best layout shown. A round is kept only if it pays on whole lives of
-    `judges` other training users, same users, same luck.
+    held for some days (`hold_days`, one number a round, the last for all later ones) and the
+    policy followed to the end of `days`; what comes after is a value fitted by temporal
+    differences on forks that followed the policy at once. The value of each layout beside the
+    others is fitted on hidden state over all rounds so far, and the best layout shown. A round is
+    kept only if it pays on whole lives of `judges` other training users, same users, same luck.
+    Rounds beyond those of `hold_days` go on, to `rounds` in all (None: no further ones), until the
+    95 % interval of what one gains on these lives includes 0.
 
     Holding a layout longer than one decision makes its effect stand out from luck; that is exact
     only as far as effects add up. So this is a lower bound of the best long run, not the best.
@@ -218,6 +228,7 @@ class Patient(Amortised):
         judges: int = 512,
         days: float = 5.0,
         hold_days: tuple[float, ...] = (1.0, 0.5),
+        rounds: int | None = None,
         **settings: Any,
     ) -> Self:
         """Learn from forks of training users; the budget of decisions does not matter."""
@@ -226,24 +237,35 @@ class Patient(Amortised):
         policy = cls(default=default, **settings)
         rule = constant(default)
         court = make_cohort(judges, autoreset_mode="DISABLED", first_user=JUDGES)
-        value = rollouts.lives_under(court, rule, seed).mean()
+        value = rollouts.lives_under(court, rule, seed)
         told(0.2)
         tables: list[Floats] = []
         gains: list[Floats] = []
-        for i, hold in enumerate(hold_days):
+        most = len(hold_days) if rounds is None else rounds
+        for i in range(most):
+            hold = hold_days[min(i, len(hold_days) - 1)]
             states = rollouts.capture(make_cohort, rule, users=users, moments=2, seed=seed + i)
             gains.append(gains_of_layouts(make_cohort, states, rule, days=days, hold_days=hold))
             tables.append(describe(states["users"]))
             better = cls(default=default, **settings)
             explained = better.surface.fit(np.concatenate(tables), np.concatenate(gains), PROFILES)
-            reached = rollouts.lives_under(court, better.rule, seed).mean()
+            reached = rollouts.lives_under(court, better.rule, seed)
             if log is not None:
                 log("train/explained", explained, budget_steps)
-                log("train/value", float(reached), budget_steps)
-            if reached > value:
+                log("train/value", float(reached.mean()), budget_steps)
+            told(0.2 + 0.8 * (i + 1) / most)
+            gain = reached - value
+            if gain.mean() > 0.0:
                 policy, rule, value = better, better.rule, reached
-            told(0.2 + 0.8 * (i + 1) / len(hold_days))
+            if i + 1 >= len(hold_days) and not surely_positive(gain):
+                break
+        told(1.0)
         return policy
+
+
+def surely_positive(gain: Floats) -> bool:
+    """Whether the normal 95 % interval of the mean of paired differences (n,) lies above 0."""
+    return bool(gain.mean() > 1.96 * gain.std(ddof=1) / np.sqrt(len(gain)))
 
 
 def gains_of_layouts(
@@ -268,14 +290,20 @@ def gains_of_layouts(
 
 
 def best_fixed(make_cohort: MakeCohort, *, seed: int, users: int) -> int:
-    """The layout of the highest value over whole lives, if always shown.
+    """The layout of the highest value over whole lives, if always shown; see `best_of`."""
 
-    All layouts are tried on `users` / 4 training users, the best five on all; same luck.
-    """
-
-    def heat(layouts: npt.NDArray[Any], n: int) -> Floats:
+    def heat(layout: int, n: int) -> float:
         bench = make_cohort(n, autoreset_mode="DISABLED", first_user=JUDGES)
-        return np.array([rollouts.lives_under(bench, constant(a), seed).mean() for a in layouts])
+        return float(rollouts.lives_under(bench, constant(layout), seed).mean())
 
-    last = np.argsort(-heat(np.arange(ARMS), max(16, users // 4)))[:5]
-    return int(last[heat(last, users).argmax()])
+    return best_of(ARMS, heat, users)
+
+
+def best_of(candidates: int, heat: Callable[[int, int], float], users: int) -> int:
+    """The candidate of the highest `heat`(candidate, number of users).
+
+    All are tried on `users` / 4 training users, the best five on all; same people, same luck.
+    """
+    first = np.array([heat(i, max(16, users // 4)) for i in range(candidates)])
+    last = np.argsort(-first)[:5]
+    return int(last[np.argmax([heat(int(i), users) for i in last])])

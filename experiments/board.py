@@ -61,11 +61,16 @@ class Board:
 
 
 def compare_on_screen(
-    settings: Settings, out: Path, command: Sequence[str], jobs: int, resume: bool
+    settings: Settings,
+    out: Path,
+    command: Sequence[str],
+    jobs: int,
+    resume: bool,
+    references: Path | None = None,
 ) -> int:
     """Run a comparison with progress on stderr and its results on stdout; returns the exit code."""
     from longplay.experiments.cli import need
-    from longplay.experiments.compare import carry_out, open_run
+    from longplay.experiments.compare import carry_out, check_references, open_run
     from longplay.experiments.settings import check
 
     need("rich", "longplay compare")
@@ -74,6 +79,7 @@ def compare_on_screen(
     from longplay.experiments.summary import summary
 
     entries = check(settings)
+    check_references(settings, references)
     run = open_run(settings, out, command, resume)
     keys = [(entry.label, seed) for entry in entries for seed in range(settings.seeds)]
 
@@ -85,7 +91,9 @@ def compare_on_screen(
     go_on = f"go on with --resume --out {out} and the same options"
     try:
         with board.bars:
-            data = carry_out(settings, entries, run, jobs=jobs, watch=board.watch)
+            data = carry_out(
+                settings, entries, run, jobs=jobs, watch=board.watch, references=references
+            )
     except KeyboardInterrupt:
         kept = f"{finished()} of {len(keys)} parts are done and kept in {out}"
         screen.print(f"longplay: stopped; {kept}; {go_on}.", soft_wrap=True, highlight=False)

@@ -106,6 +106,7 @@ class Compare(Settings):
     out: Path | None = None  # folder of the run, must not exist; None: runs/TIME-NAME
     resume: bool = False  # go on with the stopped run in --out
     jobs: int | None = None  # processes; None: one per core
+    references: Path | None = None  # references.json of longplay references, for headroom closed
 
     def settings(self) -> Settings:
         """Without what does not change the numbers; agents may also be split by commas."""
@@ -148,8 +149,16 @@ def compare(words: list[str]) -> int:
     if jobs < 1:
         raise Refused(f"jobs={jobs}; wanted at least 1 process.")
     return board.compare_on_screen(
-        settings, out, ["longplay", "compare", *words], jobs, asked.resume
+        settings, out, ["longplay", "compare", *words], jobs, asked.resume, asked.references
     )
+
+
+@command
+def references(words: list[str]) -> int:
+    """Find what chance, one rule, greed and foresight reach in a world."""
+    from longplay.experiments.references import study
+
+    return study.command(parse(study.References, words, study.References()), words)
 
 
 @command
@@ -174,14 +183,14 @@ def worlds(words: list[str]) -> int:
     from rich.console import Console
 
     from longplay.envs.scenarios import SCENARIOS
-    from longplay.experiments.settings import find_scenario, world_ids
+    from longplay.experiments.settings import find_scenario, is_scenario, world_ids
     from longplay.experiments.worlds import show_scenario, show_world, show_worlds
 
     console, ids = Console(), world_ids()
     short = {name.rpartition("/")[2]: name for name in ids}
     if not words:
         show_worlds(console, ids, SCENARIOS)
-    elif words[0].partition(" without ")[0] in SCENARIOS or words[0].endswith(".json"):
+    elif is_scenario(words[0]):
         show_scenario(console, find_scenario(words[0]))
     elif words[0] in (*ids, *short):
         show_world(console, short.get(words[0], words[0]))

@@ -63,6 +63,7 @@ def compare(
     jobs: int = 1,
     resume: bool = False,
     watch: Watch | None = None,
+    references: Path | None = None,
 ) -> ReportData:
     """Run a whole comparison into a folder, and write its tables and report.
 
@@ -72,10 +73,20 @@ def compare(
         command: the words that were typed, kept with the run.
         jobs: processes at a time, at least 1. Results do not depend on it.
         watch: told (Job, what is being done, share) as parts go on; "done" ends one.
+        references: a file of `longplay references` of this world, for headroom closed.
     """
     entries = check(settings)
+    check_references(settings, references)
     run = open_run(settings, folder, command, resume)
-    return carry_out(settings, entries, run, jobs=jobs, watch=watch)
+    return carry_out(settings, entries, run, jobs=jobs, watch=watch, references=references)
+
+
+def check_references(settings: Settings, references: Path | None) -> None:
+    """Refused if a file of references does not belong to the world of a comparison."""
+    from longplay.experiments.references.stored import find
+
+    if references is not None:
+        find(settings, references)
 
 
 def open_run(
@@ -99,6 +110,7 @@ def carry_out(
     *,
     jobs: int = 1,
     watch: Watch | None = None,
+    references: Path | None = None,
 ) -> ReportData:
     """Do every part that is not done yet, then write tables and report."""
     began = time.perf_counter()
@@ -108,7 +120,7 @@ def carry_out(
             run_jobs(do_part, todo, processes=jobs, watch=watch or (lambda job, what, share: None))
         finally:
             run.sweep()
-        return finish(settings, entries, run, time.perf_counter() - began)
+        return finish(settings, entries, run, time.perf_counter() - began, references)
     finally:
         run.unlock()
 
@@ -221,7 +233,11 @@ def one_torch_thread(extra: str | None) -> Iterator[None]:
 
 
 def finish(
-    settings: Settings, entries: Sequence[Entry], run: RunFolder, seconds: float
+    settings: Settings,
+    entries: Sequence[Entry],
+    run: RunFolder,
+    seconds: float,
+    references: Path | None = None,
 ) -> ReportData:
     """Tables, TensorBoard's overview and the report, from the parts."""
     from longplay.experiments.events import EventLog
@@ -249,6 +265,6 @@ def finish(
             },
             list(final_figures(parts[0].evaluation)),
         )
-    data = report_data(settings, entries, run, parts, seconds)
+    data = report_data(settings, entries, run, parts, seconds, references)
     write_report(run.path, data)
     return data

@@ -13,13 +13,15 @@ from longplay.experiments.run import Columns, Part, RunFolder
 from longplay.experiments.tables import curves_table, metrics_table, retention_table
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from rich.table import Table
 
     from longplay.experiments.report import ReportData
     from longplay.experiments.settings import Entry, Settings
     from longplay.experiments.stats import Interval
 
-MYOPIC, ORACLE = "myopic", "patient"  # the references at 0 and 1 of headroom closed
+MYOPIC, ORACLES = "myopic", ("oracle", "patient")  # 0 and 1 of headroom closed; the first is it
 CURVES = ("rollout/ep_rew_mean", "train/reward")  # learning curve of the report: the first logged
 MEASURE = "ads per fetch"
 WIDE = 110  # columns of a terminal that has room for both ends of all intervals
@@ -31,13 +33,27 @@ def report_data(
     run: RunFolder,
     parts: Sequence[Part],
     seconds: float,
+    references: Path | None = None,
 ) -> ReportData:
-    """Everything the report needs. ``seconds`` is the wall time of this command."""
-    from longplay.experiments.report import Agent, ReportData
+    """Everything the report needs.
+
+    seconds: wall time of this command. references: a file to take the ends of headroom closed
+    from, if the agents did not take part; None for what is stored with the package.
+    """
+    from longplay.experiments.references.stored import find
+    from longplay.experiments.report import Agent, ReportData, Stored
     from longplay.experiments.settings import find_scenario, find_task
 
     task, world = find_task(settings.world), find_scenario(settings.scenario)
     horizon = settings.horizon_days
+    labels = [entry.label for entry in entries]
+    oracle = next((name for name in ORACLES if name in labels), "")
+    ends = (MYOPIC, oracle or ORACLES[0])
+    stored, note = None, ""
+    if MYOPIC not in labels or not oracle:
+        found, note = find(settings, references)
+        if found is not None:
+            ends, stored = (found.myopic, found.oracle), Stored(found.values, found.made_by)
     return ReportData(
         question=f"Does patience pay in {task} on {settings.scenario}?",
         task=task,
@@ -57,8 +73,10 @@ def report_data(
         gamma_day=float(world.gamma_day),
         horizon_days=float(world.horizon_days if horizon is None else horizon),
         made=how_made(run, parts, seconds),
-        myopic=MYOPIC,
-        oracle=ORACLE,
+        myopic=ends[0],
+        oracle=ends[1],
+        stored=stored,
+        limits=[note] if note else [],
         curves=report_curves(parts),
         behaviour=report_behaviour(parts) if task == "AdLoad" else None,
     )
@@ -153,10 +171,15 @@ def summary(data: ReportData, width: int = 80) -> tuple[Table, str, str]:
     notes.append(f"happy days: satisfied active days; D{day}: active on that day")
     if any(row.agent.privileged for row in found.rows):
         notes.append("* sees hidden state: a reference")
+    if data.stored is not None:
+        notes.append(
+            f"headroom from {data.myopic} to {data.oracle}: references stored for this world"
+        )
     worst, share = found.cut_off
     if math.isfinite(share):
         notes.append(f"the horizon cuts off an estimated {100 * share:.1f} % at most ({worst})")
-    return table, "; ".join(notes) + ".", answer(found).headline
+    text = " ".join(["; ".join(notes) + ".", *data.limits])
+    return table, text, answer(found).headline
 
 
 def _cells(column: Sequence[Interval | None], scale: float = 1.0, half: bool = False) -> list[str]:

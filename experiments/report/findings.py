@@ -43,6 +43,14 @@ class Agent:
 
 
 @dataclass(frozen=True)
+class Stored:
+    """The ends of headroom closed from an earlier run on the same people with the same luck."""
+
+    values: Floats  # (2, seeds, users) value of each user under `myopic` and `oracle` [money]
+    made_by: str  # the command
+
+
+@dataclass(frozen=True)
 class ReportData:
     """What a comparison hands to the report."""
 
@@ -68,6 +76,7 @@ class ReportData:
     behaviour: Columns | None = None  # agent, axis ("fetch of the session"), x, measure
     #   ("ads per fetch"), y; one panel per (axis, measure); repeated rows are averaged
     limits: Sequence[str] = ()  # further sentences for "Limits"
+    stored: Stored | None = None  # the two ends of the scale, where the agents took no part
 
 
 @dataclass(frozen=True)
@@ -234,6 +243,8 @@ def _rows(
     if data.myopic in panel.agents and data.oracle in panel.agents:
         ends = panel.index(data.myopic), panel.index(data.oracle)
         closed = boot.headroom(panel["value"], *ends)
+    elif data.stored is not None:
+        closed = boot.headroom(np.concatenate([panel["value"], data.stored.values]), n, n + 1)[:n]
     leads: list[Interval] | None = None
     if bandit is not None:
         leads = boot.intervals(values.of(lambda m: m - m[..., bandit : bandit + 1]))

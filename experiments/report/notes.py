@@ -100,6 +100,11 @@ def definitions(found: Findings) -> dict[str, str]:
             f"(J − J of {data.myopic}) / (J of {data.oracle} − J of {data.myopic}), J the mean "
             f"value: 0 % is {data.myopic}, 100 % is {data.oracle}; below 0 and above 100 happen"
         )
+        if data.stored is not None:
+            terms["headroom closed"] += (
+                "; both are references stored for this world, on the same people with the same "
+                f"luck, made by {data.stored.made_by}"
+            )
     if found.best_bandit is not None:
         terms[f"against {found.best_bandit.name}"] = (
             "value minus that of the best bandit, user by user; better or worse when the 95 % "

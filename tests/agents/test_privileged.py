@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from longplay.agents import rollouts
+from longplay.agents import privileged, rollouts
 from longplay.agents.hidden import COLUMNS, Surface, describe
 from longplay.agents.privileged import ARMS, Myopic, MyopicByForks, Patient, constant
 from longplay.agents.registry import find_agent
@@ -301,6 +301,42 @@ def test_patience_pays_where_ads_drive_people_away() -> None:
         gain = better - worse
         assert gain.mean() > 3 * gain.std() / np.sqrt(len(gain))
     assert {name for name, _ in told} == {"train/explained", "train/value"}
+
+
+def test_rounds_go_on_until_one_gains_nothing_clear(monkeypatch: pytest.MonkeyPatch) -> None:
+    # The values of lives in turn: the fixed rule, then each round. All users alike, so a gain of
+    # any size is sure, and a round without one ends the search.
+    cohort = maker(SHORT)(20)
+    cohort.reset(seed=0)
+    people, gains = cohort.users, np.random.default_rng(0).normal(size=(20, ARMS))
+
+    def rounds_of(values: list[float], **settings: Any) -> int:
+        turn = iter(values)
+        told: list[str] = []
+
+        def lives_under(court: Any, rule: Any, seed: int) -> Any:
+            return np.full(8, next(turn))
+
+        with monkeypatch.context() as patch:
+            patch.setattr(privileged, "best_fixed", lambda make, seed, users: CLASSIC)
+            patch.setattr(rollouts, "lives_under", lives_under)
+            patch.setattr(rollouts, "capture", lambda *args, **known: {"users": people})
+            patch.setattr(privileged, "gains_of_layouts", lambda *args, **known: gains)
+            Patient.train(
+                maker(SHORT),
+                seed=0,
+                budget_steps=1,
+                judges=8,
+                log=lambda name, value, step: told.append(name),
+                **settings,
+            )
+        return told.count("train/value")
+
+    assert rounds_of([1.0, 2.0, 3.0]) == 2  # one for each of hold_days, gain or not
+    assert rounds_of([1.0, 0.5, 0.5]) == 2
+    assert rounds_of([1.0, 2.0, 3.0, 4.0, 4.0], rounds=6) == 4  # the fourth gains nothing
+    assert rounds_of([1.0, 2.0, 3.0, 4.0], rounds=3) == 3  # no more than asked for
+    assert rounds_of([1.0, 0.0, 0.0], rounds=6) == 2
 
 
 def test_patience_has_nothing_to_wait_for_where_ads_are_harmless() -> None:

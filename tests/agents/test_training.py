@@ -15,6 +15,8 @@ from longplay.envs.cohort import Cohort
 
 SMALL = {
     "myopic": {"users": 40, "replicas": 2},
+    "best-fixed": {"users": 16},
+    "oracle": {"users": 40, "judges": 16, "days": 2.0, "rounds": 3},
     "patient": {"users": 40, "judges": 16, "days": 2.0, "hold_days": (1.0,)},
 }
 PAIRS = [

@@ -25,7 +25,7 @@ from longplay.experiments.compare import (
 from longplay.experiments.jobs import DONE, JobFailed, run_jobs
 from longplay.experiments.run import Refused, RunFolder
 from longplay.experiments.settings import Settings, check, cohort_maker, did_you_mean, find_entry
-from longplay.experiments.summary import MYOPIC, ORACLE, summary
+from longplay.experiments.summary import MYOPIC, ORACLES, summary
 
 SMALL = Settings(
     agents=("random", "fixed-none", "fixed-3-7"),
@@ -137,7 +137,7 @@ def test_the_table_in_the_terminal_has_one_line_an_agent(tmp_path: Path) -> None
 
 
 def test_references_are_marked_and_kept_apart() -> None:
-    for label in (MYOPIC, ORACLE):
+    for label in (MYOPIC, *ORACLES):
         entry = find_entry(label, "session", "AdLoad")
         assert entry.kind == "reference" and entry.spec.privileged
 

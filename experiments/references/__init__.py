@@ -1,0 +1,1 @@
+"""References of a world: what chance, one rule, greed and foresight reach, kept with the world."""
