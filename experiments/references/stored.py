@@ -153,10 +153,13 @@ def find(settings: Settings, path: Path | None = None) -> tuple[References | Non
             same_name = page
     if same_name is None:
         return None, ""
-    difference = first_difference(same_name["key"], key)
+    world = {part: key[part] for part in ("world", "laws")}
+    difference = first_difference({part: same_name["key"][part] for part in world}, world)
+    if not difference:  # of this world as it is, but for another horizon or decision level
+        return None, ""
     return None, (
         f"The stored references for {settings.scenario} were made with {difference} and are not "
-        f"used; to renew them: {command_for(settings)}."
+        f"used; to renew them: {same_name['renew']}."
     )
 
 

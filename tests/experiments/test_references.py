@@ -64,6 +64,11 @@ def test_stored_references_are_of_the_worlds_as_they_are(file: Path) -> None:
     assert (oracle - myopic).mean() == approx(gain["mean"], abs=1e-6)
 
 
+def test_the_page_shows_what_is_stored() -> None:
+    kept = Path(__file__).parents[2] / "docs" / "references.md"
+    assert kept.read_text(encoding="utf-8") == page.page()  # else: make it anew, see page.py
+
+
 def test_claims_are_about_scenarios_and_tasks_that_exist() -> None:
     assert set(PATIENT) <= set(SCENARIOS)
     assert {task for tasks in PATIENT.values() for task in tasks} <= set(stored.ROLES)
@@ -219,6 +224,7 @@ def test_stale_references_are_never_used_in_silence(
     monkeypatch.setattr(stored, "SHIPPED", folder)
     assert find(QUICK)[0] is not None
     assert find(dataclasses.replace(QUICK, scenario="music")) == (None, "")  # none stored
+    assert find(dataclasses.replace(QUICK, horizon_days=5.0)) == (None, "")  # for this horizon
     monkeypatch.setattr(stored, "laws_hash", lambda: "0" * 16)
     found, note = find(QUICK)
     assert found is None
