@@ -162,6 +162,15 @@ def references(words: list[str]) -> int:
 
 
 @command
+def misspecify(words: list[str]) -> int:
+    """Train agents in some worlds, test them in others: what wrong beliefs cost."""
+    from longplay.experiments.misspecify import study
+
+    need("rich", "longplay misspecify")
+    return study.command(parse(study.Misspecify, words, study.Misspecify()), words)
+
+
+@command
 def diary(words: list[str]) -> int:
     """Watch one person's life under two policies, on a page."""
     from longplay.experiments.diary import choose

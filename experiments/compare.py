@@ -93,14 +93,19 @@ def open_run(
     settings: Settings, folder: Path, command: Sequence[str], resume: bool = False
 ) -> RunFolder:
     """The folder of a new run, or of a stopped one; Refused if it cannot be what is asked."""
+    require_libraries()
+    config = run_config(settings)
+    return RunFolder.reopen(folder, config) if resume else RunFolder.create(folder, config, command)
+
+
+def require_libraries() -> None:
+    """Refused unless every library that a comparison needs can be found. Imports nothing."""
     for library in ("polars", "tensorboard", "scipy"):
         if importlib.util.find_spec(library) is None:
             raise Refused(
                 f"a comparison needs {library}, which is not installed; "
                 'run: pip install "longplay[experiments]"'
             )
-    config = run_config(settings)
-    return RunFolder.reopen(folder, config) if resume else RunFolder.create(folder, config, command)
 
 
 def carry_out(

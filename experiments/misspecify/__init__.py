@@ -1,0 +1,1 @@
+"""Trained under one world, tested under another: what it costs to believe the wrong thing."""
