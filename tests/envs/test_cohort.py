@@ -292,7 +292,11 @@ def ready(kind: str = "AdLoad", **more: Any) -> Cohort:
 MASK = np.array([True, False, False])
 REFUSED: dict[str, tuple[Callable[[], Any], type[Exception], str]] = {
     "scenario": (lambda: make(scenario="bnech"), ValueError, r"scenario='bnech'.*'bench'\?"),
-    "far scenario": (lambda: make(scenario="zzz"), ValueError, r"'zzz'.*There are: music, shortvideo"),
+    "far scenario": (
+        lambda: make(scenario="zzz"),
+        ValueError,
+        r"'zzz'.*There are: music, short",
+    ),
     "no scenario": (lambda: make(scenario=None), TypeError, r"scenario=None: wanted the name"),
     "task": (lambda: Cohort("adload"), ValueError, r"task='adload'.*'AdLoad'\?"),
     "no users": (lambda: make(num_envs=0), ValueError, r"num_envs=0: wanted at least 1"),
