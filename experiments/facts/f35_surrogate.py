@@ -16,16 +16,18 @@ flat at 5 %; up is launched.
 
 What sample noise means here: 200 tests with tens of thousands of people each cannot be lived
 through one by one; means over so many are normal, so the noise of the means is drawn, 100 times
-for each of 200 tests. The size of the arms is set so that 9.5 % of truths are significant gains,
-which the paper's agreement, precision and recall imply if losses are rare [D]; precision and
-recall depend on it. Effects of real tests have fat tails (Azevedo et al., JPE 2020 [M]): the size
-of a change is Student's t with 1.3 degrees of freedom, within the range of the design.
+for each of 200 tests. What is tested follows the paper: its agreement, precision and recall leave
+room for hardly any loss among the tests, and then imply that 9.5 % of truths are significant gains
+[D]. So of the changes that would lose one in ten reaches a test (teams test what they believe in),
+and the size of the arms is set for that share of gains; all three numbers depend on both. Effects
+of real tests have fat tails (Azevedo et al., JPE 2020 [M]): the size of a change is Student's t
+with 1.3 degrees of freedom, within the range of the design.
 
 Departures. Three levers; real tests have thousands of kinds. That the outcome is what a user did
 to date is our reading. The `window` numbers take the active days of weeks 8 and 9 instead, which
-share no noise with the first two weeks but that people differ: there the index does worse. Gains
-and losses are alike frequent here, so twice as many tests are significant as in the derivation;
-with half as many, agreement rises and precision falls: the three are not met together.
+share no noise with the first two weeks but that people differ: there the index does worse. The
+world's parameters were not chosen for this fact, but that losses are rare was taken up after tests
+in which they were as frequent as gains had agreed in 87 % only, with recall .56 and precision .74.
 """
 
 from __future__ import annotations
@@ -52,6 +54,7 @@ SIZES = np.array([0.02, 0.03, 0.02])  # of changes: share of sessions, two logs;
 WIDEST = np.array([1.0, 1.2, 0.9])  # range of the design; free choice
 TAIL = 1.3  # degrees of freedom [M]
 GAINS = 0.095  # share of truths that are significant gains [D]
+KEPT = 0.1  # share of the changes that would lose which reach a test: losses are rare [D]
 Z = 1.959964  # of a two-sided test at 5 %
 
 
@@ -179,7 +182,9 @@ class Tests:
 def tests_of(series: Series, outcome: int) -> Tests:
     """Draw changes and noise, with arms that make GAINS of the truths significant gains."""
     rng = np.random.default_rng(35)
-    effects = features(drawn(rng, TESTS * REPEATS)) @ series["surface"]
+    effects = features(drawn(rng, 2 * TESTS * REPEATS)) @ series["surface"]
+    tested = (effects[:, outcome] > 0.0) | (rng.random(len(effects)) < KEPT)
+    effects = effects[tested][: TESTS * REPEATS]
     covariance = 2.0 * series["covariance"]
     noise = rng.multivariate_normal(np.zeros(len(covariance)), covariance, TESTS * REPEATS)
     index = np.linalg.solve(covariance[EARLY, EARLY], covariance[EARLY, outcome])
