@@ -74,8 +74,9 @@ def page(judged: Sequence[Judged], content: Any) -> str:
         "",
         "*Fitted*: parameters of the world were chosen with this fact in view, or taken from its "
         "source. *Predicted*: none was. All facts share one world and its parameters, where a fact "
-        "does not say otherwise. Each number is read from the mean over seeds; its 95 % interval is the jackknife's over seeds. A gate "
-        "holds when every interval overlaps its range and no estimate has the wrong sign; a number "
+        "does not say otherwise. Each number is read from the mean over seeds; its 95 % interval "
+        "is the jackknife's over seeds. A gate holds when every interval overlaps its range and no "
+        "estimate has the wrong sign; a number "
         "without a range is only shown. Marks: [L] read in the source, [S] as reported by others, "
         "[M] from memory, [D] derived.",
         "",
