@@ -90,3 +90,27 @@ def test_changes_stay_within_the_design(count: int) -> None:
     levers = surrogate.drawn(np.random.default_rng(1), count)
     assert (np.abs(levers) <= surrogate.WIDEST).all()
     assert surrogate.features(levers).shape == (count, 9)
+
+
+def test_the_weibull_shape_is_found_again_with_times_cut_at_an_end() -> None:
+    """Times of shape 0.4 and scale 90, cut at 200: the fit sees through the cut."""
+    from longplay.experiments.facts.f13_dwell import shape_of
+
+    rng = np.random.default_rng(13)
+    times = 90.0 * rng.weibull(0.4, 20_000)
+    assert shape_of(np.minimum(times, 200.0), (times < 200.0).astype(float)) == approx(
+        0.4, abs=0.02
+    )
+    assert shape_of(rng.exponential(5.0, 20_000), np.ones(20_000)) == approx(1.0, abs=0.02)
+
+
+def test_the_hazard_of_return_by_hand() -> None:
+    """24 of 100 are back on the first day, none on the second, a quarter of the rest on the third."""
+    from longplay.experiments.facts.f26_return_hazard import HOURS, read
+
+    returns = np.zeros(HOURS)
+    returns[0], returns[48] = 24.0, 19.0
+    returns[HOURS - 1] = 57.0
+    away = np.cumsum(returns[::-1])[::-1]
+    found = read({"counts": np.stack([returns, away])})
+    assert found["fall"] == approx((19.0 / 76.0) / 0.24)
