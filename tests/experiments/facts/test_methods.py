@@ -104,13 +104,19 @@ def test_the_weibull_shape_is_found_again_with_times_cut_at_an_end() -> None:
     assert shape_of(rng.exponential(5.0, 20_000), np.ones(20_000)) == approx(1.0, abs=0.02)
 
 
-def test_the_hazard_of_return_by_hand() -> None:
-    """24 of 100 are back on the first day, none on the second, a quarter of the rest on the third."""
+def test_a_constant_hazard_of_return_neither_falls_nor_has_a_rhythm() -> None:
+    """By hand: of those still away a fiftieth is back in every hour; then all ratios are 1.
+
+    A hazard that halves after the second day gives a third day of (1 - .99^24) / (1 - .98^24).
+    """
     from longplay.experiments.facts.f26_return_hazard import HOURS, read
 
-    returns = np.zeros(HOURS)
-    returns[0], returns[48] = 24.0, 19.0
-    returns[HOURS - 1] = 57.0
-    away = np.cumsum(returns[::-1])[::-1]
-    found = read({"counts": np.stack([returns, away])})
-    assert found["fall"] == approx((19.0 / 76.0) / 0.24)
+    def found(hazard: np.ndarray) -> dict[str, float]:
+        away = np.cumprod(np.append(1.0, 1.0 - hazard))
+        returns = -np.diff(away)
+        returns[-1] += away[-1]  # whoever is left comes back in the last hour
+        return read({"counts": np.stack([returns, away[:-1]])})
+
+    assert list(found(np.full(HOURS, 0.02)).values()) == approx([1.0, 1.0, 1.0])
+    slower = np.where(np.arange(HOURS) < 48, 0.02, 0.01)
+    assert found(slower)["fall"] == approx((1 - 0.99**24) / (1 - 0.98**24))
