@@ -27,8 +27,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from longplay.envs.scenarios import World
+from longplay.experiments.fitting.lives import LEAST_DAYS, People, figures_of, simulate_plays
 from longplay.experiments.fitting.playlog import Figures, Floats, figures
-from longplay.experiments.fitting.realism import KINDS, LEAST_DAYS, Targets, simulate_plays
+from longplay.experiments.fitting.realism import Targets
 from longplay.experiments.run import Refused
 
 COMPLEMENT = 1.0 / 3.0  # weight of 1 - p beside p
@@ -357,8 +358,9 @@ def simulator(
     long enough to be compared, there are none.
     """
     if targets is not None and targets.kind != "plays":
-        kind, known = KINDS[targets.kind], targets
-        return lambda world: kind(world, known, users, days, seed, threads, first_user)
+        kind, watched = targets.kind, targets.watched_days
+        people = People(users, days, seed, first_user, threads)
+        return lambda world: figures_of(world, kind, people, watched)
 
     def simulate(world: World) -> Figures:
         plays = simulate_plays(world, users, days, seed, first_user, threads)

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 
 from longplay.experiments.fitting import calibration_pictures as pictures
 from longplay.experiments.fitting.identify import in_words
-from longplay.experiments.fitting.realism import DEFINED, LEAST_DAYS, Row
+from longplay.experiments.fitting.lives import LEAST_DAYS
+from longplay.experiments.fitting.realism import DEFINED, Row
 from longplay.experiments.report.figures import Figure
 from longplay.experiments.run import replacing
 

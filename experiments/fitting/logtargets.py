@@ -12,8 +12,9 @@ import numpy as np
 
 from longplay.experiments.fitting.calibrate import LEAST_SHARE
 from longplay.experiments.fitting.eventlog import EventLog
+from longplay.experiments.fitting.lives import LEAST_DAYS, long_lives
 from longplay.experiments.fitting.playlog import Figures, Floats, Plays, figures
-from longplay.experiments.fitting.realism import LEAST_DAYS, Targets, long_lives, read_targets
+from longplay.experiments.fitting.realism import Targets, read_targets
 from longplay.experiments.run import Refused
 
 LEAST_USERS = 10  # with long lives; free choice: quantiles over fewer people say little

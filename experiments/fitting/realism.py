@@ -13,25 +13,21 @@ variation distance, which is given beside it.
 
 import json
 import math
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from longplay.envs.cohort import Cohort
 from longplay.envs.scenarios import World, find_world
-from longplay.experiments.fitting import impressions, newcomers
-from longplay.experiments.fitting.playlog import Figures, Floats, Plays, figures
+from longplay.experiments.fitting.lives import LEAST_DAYS, People, figures_of
+from longplay.experiments.fitting.playlog import Figures, Floats
 from longplay.experiments.run import Refused, exists, make_room
 
 FITTED, CHECKED = 0.10, 0.20  # largest relative error of a figure that is within its band
 TARGETS = resources.files("longplay.experiments.fitting") / "targets"
 MOST_USERS = 10_000_000
-LEAST_DAYS = 60  # [days]; a life watched for less is not compared, as in the real logs
 
 
 @dataclass(frozen=True)
@@ -48,7 +44,7 @@ class Targets:
     standard_errors: dict[str, float]
     fitted: frozenset[str]  # figures that the scenario was fitted to; the others are checks
     reasons: dict[str, str] = field(default_factory=dict)  # why a figure misses, where known
-    kind: str = "plays"  # of the logs: a key of KINDS
+    kind: str = "plays"  # of the logs: plays, impressions or newcomers (lives.py)
     watched_days: tuple[float, ...] = ()  # of newcomers: quantiles of how long each was watched
 
 
@@ -144,77 +140,6 @@ def read_targets(name: str | Path) -> Targets:
         ) from fault
 
 
-def simulate_plays(
-    world: World | str,
-    users: int = 400,
-    days: float = 366.0,
-    seed: int = 0,
-    first_user: int = 0,
-    threads: int | None = None,
-) -> Plays:
-    """The plays of simulated users who are alive to the end of the window, ad-free.
-
-    The production ranker fills every fetch. Starts are hours since the Monday 00:00 before the
-    study, in the users' local time, so days and weeks are the users' own.
-
-    Args:
-        world: a scenario's name, or a world.
-        users: lives to begin with; those who churn are left out, as real exports leave them out.
-        days: length of the window.
-        seed: seed of the world.
-        first_user: number of the first person.
-        threads: threads of the cohort.
-    """
-    cohort = Cohort(
-        task="AdLoad",
-        num_envs=users,
-        scenario=world,
-        decision="fetch",
-        autoreset_mode="Disabled",
-        horizon_days=days,
-        first_user=first_user,
-        threads=threads,
-    )
-    cohort.reset(seed=seed)
-    no_ads = np.zeros(users, np.int64)  # layout 0 places no ads
-    lanes: list[npt.NDArray[np.int32]] = []
-    starts: list[Floats] = []
-    minutes: list[npt.NDArray[np.float32]] = []
-    items: list[npt.NDArray[np.int32]] = []
-    while not cohort.users["over"].all():
-        cohort.step(no_ads)
-        slots = cohort.slots  # (users, 10)
-        lived = cohort.outcomes["fetches"] > 0
-        heard = lived[:, None] & (slots["shows"] >= 0) & (slots["played"] != 0)
-        lanes.append(np.nonzero(heard)[0].astype(np.int32))
-        starts.append(slots["start"][heard])
-        minutes.append(slots["minutes"][heard].astype(np.float32))
-        items.append(slots["shows"][heard])
-    lane = np.concatenate(lanes)
-    alive = cohort.users["gone"] == 0
-    order = np.argsort(lane, kind="stable")  # each lane's plays are in order of time already
-    order = order[alive[lane[order]]]
-    lane = lane[order]
-    clock = np.concatenate(starts)[order]
-    played = np.concatenate(minutes)[order].astype(np.float64)
-    local = clock + cohort.users["phase"][lane]
-    inside = clock < days * 24.0  # a last session may run over the end of the window
-    item = np.concatenate(items)[order][inside]
-    return long_lives(Plays(lane[inside].astype(np.int64), local[inside], played[inside], item))
-
-
-def long_lives(plays: Plays, least_days: float = LEAST_DAYS) -> Plays:
-    """The plays of users with at least ``least_days`` between their first and last start."""
-    users = int(plays.user.max()) + 1 if plays.user.size else 0
-    first = np.full(users, np.inf)
-    last = np.full(users, -np.inf)
-    np.minimum.at(first, plays.user, plays.start)
-    np.maximum.at(last, plays.user, plays.start)
-    keep = (last - first >= least_days * 24.0)[plays.user]
-    item = None if plays.item is None else plays.item[keep]
-    return Plays(plays.user[keep], plays.start[keep], plays.minutes[keep], item)
-
-
 def rows_of(targets: Targets, simulated: Figures) -> tuple[Row, ...]:
     """One row a target figure, profiles last."""
     rows = []
@@ -257,57 +182,11 @@ def compare(
 ) -> Comparison:
     """Simulate a world and set its figures beside ``targets``."""
     world = find_world(world)
-    simulated = KINDS[targets.kind](world, targets, users, days, seed, threads)
+    people = People(users, days, seed, threads=threads)
+    simulated = figures_of(world, targets.kind, people, targets.watched_days)
     return Comparison(
         world.name, seed, users, days, targets, simulated, rows_of(targets, simulated)
     )
-
-
-def _figures_of_plays(
-    world: World,
-    targets: Targets,
-    users: int,
-    days: float,
-    seed: int,
-    threads: int | None = None,
-    first_user: int = 0,
-) -> Figures:
-    return figures(simulate_plays(world, users, days, seed, first_user, threads))
-
-
-def _figures_of_impressions(
-    world: World,
-    targets: Targets,
-    users: int,
-    days: float,
-    seed: int,
-    threads: int | None = None,
-    first_user: int = 0,
-) -> Figures:
-    log = impressions.simulate(world, users, seed=seed, first_user=first_user, threads=threads)
-    return impressions.figures(log)
-
-
-def _figures_of_newcomers(
-    world: World,
-    targets: Targets,
-    users: int,
-    days: float,
-    seed: int,
-    threads: int | None = None,
-    first_user: int = 0,
-) -> Figures:
-    at = (np.arange(users) + 0.5) / users  # people are watched for as long as the real ones
-    watched = np.interp(at, np.linspace(0.0, 1.0, len(targets.watched_days)), targets.watched_days)
-    until = 24.0 * np.maximum(watched, 0.01)
-    return newcomers.figures(newcomers.simulate(world, until, seed, first_user, threads))
-
-
-KINDS: dict[str, Callable[..., Figures]] = {  # of (world, targets, users, days, seed, ...)
-    "plays": _figures_of_plays,
-    "impressions": _figures_of_impressions,
-    "newcomers": _figures_of_newcomers,
-}
 
 
 def _or_none(value: Any) -> Any:

@@ -21,13 +21,13 @@ import numpy as np
 
 from longplay.envs.scenarios import World, find_world
 from longplay.experiments.fitting.calibrate import Knob, fit
+from longplay.experiments.fitting.lives import People, figures_of
 from longplay.experiments.fitting.newcomers import DAYS
 from longplay.experiments.fitting.playlog import Figures
 from longplay.experiments.fitting.readers import targets_folder
-from longplay.experiments.fitting.realism import KINDS, Targets, read_targets
+from longplay.experiments.fitting.realism import Targets, read_targets
 
-USERS = 2500
-SEED = 3
+PEOPLE = People(users=2500, days=0.0, seed=3, threads=1)
 EVALUATIONS = 24  # simulations a site: two steps of the knobs
 KNOBS = (
     Knob("returning.rate", 0.005, 1.0, log=True),
@@ -57,7 +57,7 @@ def distance(predicted: Mapping[str, float], real: Mapping[str, float]) -> float
 
 def simulate(world: World, targets: Targets) -> Figures:
     """The figures of this world's newcomers: always the same people with the same luck."""
-    return KINDS["newcomers"](world, targets, USERS, 0.0, SEED, 1)
+    return figures_of(world, "newcomers", PEOPLE, targets.watched_days)
 
 
 def left_out(site: Mapping[str, Any], targets: Targets, start: World) -> dict[str, float]:

@@ -18,10 +18,11 @@ from longplay.experiments.fitting.calibrate import KNOBS_OF, Knob, fit, get, sim
 from longplay.experiments.fitting.calibration import Calibrate, command
 from longplay.experiments.fitting.evaluations import Evaluations
 from longplay.experiments.fitting.eventlog import read_log
+from longplay.experiments.fitting.lives import simulate_plays
 from longplay.experiments.fitting.logtargets import targets_of
 from longplay.experiments.fitting.playlog import figures
 from longplay.experiments.fitting.progress import Progress
-from longplay.experiments.fitting.realism import Targets, read_targets, simulate_plays
+from longplay.experiments.fitting.realism import Targets, read_targets
 from longplay.experiments.run import Refused, RunFolder
 
 pl = pytest.importorskip("polars")

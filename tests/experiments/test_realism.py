@@ -9,6 +9,7 @@ import pytest
 from pytest import approx
 
 from longplay.envs.cohort import Cohort
+from longplay.experiments.fitting.lives import long_lives, simulate_plays
 from longplay.experiments.fitting.playlog import Figures, Plays, figures
 from longplay.experiments.fitting.realism import (
     Comparison,
@@ -16,11 +17,9 @@ from longplay.experiments.fitting.realism import (
     Targets,
     command,
     compare,
-    long_lives,
     page,
     read_targets,
     rows_of,
-    simulate_plays,
     table,
 )
 from longplay.experiments.run import Refused
