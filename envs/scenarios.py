@@ -39,8 +39,8 @@ from longplay.envs.laws.habit import Habit
 from longplay.envs.laws.intent import Intent
 from longplay.envs.laws.leaving import Leaving
 from longplay.envs.laws.notifications import Notifications
-from longplay.envs.laws.repeats import FINE, Repeats, lag_table
-from longplay.envs.laws.returning import Returning
+from longplay.envs.laws.repeats import Repeats, lag_table
+from longplay.envs.laws.returning import Returning, slowing_table
 from longplay.envs.laws.satiation import Satiation
 from longplay.envs.laws.satisfaction import Satisfaction
 from longplay.envs.laws.survey import Survey
@@ -250,12 +250,17 @@ def packed(world: World) -> npt.NDArray[np.void]:
         for name, value in values._asdict().items():
             fields.append((name, "f8", (len(value),)) if isinstance(value, tuple) else (name, "f8"))
         dtypes.append((part, record(fields)))
-    dtypes.append(("tables", record([("lag", "u1", (FINE,))])))
+    tables: dict[str, npt.NDArray[Any]] = {
+        "lag": lag_table(world.repeats),
+        "slowing": slowing_table(world.returning),
+    }
+    dtypes.append(("tables", record([(k, v.dtype.str, v.shape) for k, v in tables.items()])))
     row = np.zeros(1, record(dtypes))
     for part, values in parts.items():
         for name, value in values._asdict().items():
             row[part][name][0] = value
-    row["tables"]["lag"][0] = lag_table(world.repeats)
+    for name, table in tables.items():
+        row["tables"][name][0] = table
     return row
 
 

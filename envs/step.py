@@ -320,7 +320,9 @@ def stay_away(u: Any, out: Any, horizon: float, mortal: bool, w: Any) -> None:
     pull += notified_pull(u.notified, w.notifications)
     week_hour = (u.clock + u.phase) % 168.0
     limit = max(horizon - u.clock, 0.0) + 192.0
-    away = hours_away(draws.unit(w0), pull, week_hour, u.chronotype, limit, w.returning)
+    u0 = draws.unit(w0)
+    table = w.tables.slowing
+    away = hours_away(u0, pull, week_hour, u.chronotype, limit, table, w.returning)
     if not away >= MOMENT:  # nor if it is nan: time never runs backwards
         away = MOMENT
     gone = p_gone(

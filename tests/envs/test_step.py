@@ -421,7 +421,7 @@ def test_a_clicked_ad_is_no_play() -> None:
 
 
 def test_laws_that_turn_time_back_are_held() -> None:
-    def hours_away(u, log_return, hour_of_week, chronotype, limit, p):  # type: ignore[no-untyped-def]
+    def hours_away(u, pull, hour, chronotype, limit, table, p):  # type: ignore[no-untyped-def]
         return float("nan") if u < 0.5 else -3.0
 
     world = find_world("bench").with_laws("back", hours_away=hours_away)

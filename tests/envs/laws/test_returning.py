@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from pytest import approx
 from scipy import stats
 
-from longplay.envs.laws.returning import Returning, hours_away, log_return
+from longplay.envs.laws import returning
+from longplay.envs.laws.returning import Returning, log_return, slowing_table
 
 RETURNING = Returning()
 FLAT = Returning(rate=0.5, slowing=0.0, day=(1.0,) * 24, week=(1.0,) * 7)
@@ -21,6 +22,13 @@ EVER = 20_000.0  # [h]
 DRAWS = st.floats(1e-9, 1.0 - 1e-9)
 HOURS = st.floats(0.0, 167.99)
 Floats = npt.NDArray[np.float64]
+
+
+def hours_away(
+    u: float, pull: float, leaves: float, chronotype: float, limit: float, p: Returning
+) -> float:
+    """The law, with the table of its parameters."""
+    return returning.hours_away(u, pull, leaves, chronotype, limit, slowing_table(p), p)
 
 
 def integrated(away: float, leaves: float, p: Returning, slowed: Callable[[Any], Floats]) -> float:
@@ -64,7 +72,10 @@ def test_compiled_equals_plain(agrees: Callable[..., None]) -> None:
     one = (0.0, 1.0)
     agrees(log_return, (-2.0, 2.0), one, one, one, (0.0, 20.0), (0.0, 4.0), RETURNING)
     u = (1e-6, 1.0 - 1e-6)
-    agrees(hours_away, u, (-2.0, 2.0), (0.0, 168.0), (-4.0, 4.0), (1.0, 2000.0), RETURNING)
+    table = slowing_table(RETURNING)
+    limits = (1.0, 3000.0)
+    law = returning.hours_away
+    agrees(law, u, (-2.0, 2.0), (0.0, 168.0), (-4.0, 4.0), limits, table, RETURNING)
 
 
 def test_the_quiet_hour_is_the_same_whenever_one_leaves() -> None:
@@ -101,7 +112,8 @@ def test_survival_is_the_integrated_hazard(leaves: float, chronotype: float) -> 
 def test_slowing_lags_by_less_than_an_hour_and_a_tenth(leaves: float) -> None:
     """The slowing in use at t is that of some moment from (t - 1 h) / 1.1 to t, as documented.
 
-    So the integrated hazard lies between those two, and is near the exact one.
+    So the integrated hazard lies between those two, and is near the exact one. The table rounds
+    the moment by half an eighth of an hour.
     """
     p = UNEVEN
     tired = -1.0
@@ -171,3 +183,21 @@ def test_people_come_back_by_day() -> None:
     night = np.mean((hours >= 4.0) & (hours < 8.0))
     noon = np.mean((hours >= 10.0) & (hours < 14.0))
     assert night < 0.3 * noon
+
+
+def test_the_table_of_the_slowing() -> None:
+    # By hand: pause 1.5, exponent 0.5: after 4.5 h (36 eighths) 1 / sqrt(1 + 3) = 1/2.
+    table = slowing_table(RETURNING)
+    assert table[0] == 1.0
+    assert table[36] == approx(0.5)
+    assert (np.diff(table) < 0.0).all()
+
+
+def test_beyond_the_table_the_hazard_falls_no_more() -> None:
+    """With a flat rhythm what is left of a long absence is exponential, at the table's end."""
+    p = FLAT._replace(slowing=1.0, rate=0.2)
+    end = len(slowing_table(p)) / 8.0
+    away = [hours_away(math.exp(-spent), 0.0, 0.5, 0.0, 1e9, p) for spent in (20.0, 21.0, 22.0)]
+    assert away[0] > end
+    assert away[1] - away[0] == approx(1.0 / (0.2 * slowing_table(p)[-1]), rel=1e-6)
+    assert away[2] - away[1] == approx(away[1] - away[0], rel=1e-6)
