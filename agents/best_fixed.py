@@ -14,7 +14,7 @@ import numpy as np
 from longplay.agents import rollouts
 from longplay.agents.fixed import FixedLayout, Weights
 from longplay.agents.policy import Log, MakeCohort, Progress
-from longplay.agents.privileged import JUDGES, best_fixed, best_of, milestones
+from longplay.agents.privileged import ARMS, JUDGES, best_fixed, best_of, milestones
 from longplay.agents.registry import agent
 from longplay.envs.spaces import SCORERS
 from longplay.envs.state import LAYOUTS
@@ -44,7 +44,7 @@ class BestLayout(FixedLayout):
         **settings: Any,
     ) -> Self:
         """Try every layout on training users; the budget of decisions does not matter."""
-        best = best_fixed(make_cohort, seed=seed, users=users)
+        best = best_fixed(make_cohort, ARMS, rollouts.as_chosen, seed=seed, users=users)
         milestones(progress, budget_steps)(1.0)
         return cls(LAYOUTS[best])
 

@@ -58,15 +58,18 @@ class Privileged(BasePolicy):
 
 
 class Amortised(Privileged):
-    """The layout of the highest fitted value: a Surface over describe(users), one output a layout.
+    """The choice of the highest fitted value: a Surface over describe(users), an output a choice.
 
-    default: what is shown where the fit says nothing: all values are gains over it.
+    A choice is one of a menu of `arms`; here a layout.
+    default: what is chosen where the fit says nothing: all values are gains over it.
     """
+
+    arms = ARMS
 
     def __init__(self, *, default: int = 0, units: int = 100) -> None:
         super().__init__()
         self.default, self.units = default, units
-        self.surface = Surface(len(COLUMNS), ARMS, units)
+        self.surface = Surface(len(COLUMNS), self.arms, units)
 
     def config(self) -> dict[str, Any]:
         """Keyword arguments of the constructor."""
@@ -82,19 +85,25 @@ class Amortised(Privileged):
 
     def act(self, obs: Obs, rng: np.random.Generator) -> Act:
         """Choose for every user of the bound cohort; what is observed is not looked at."""
-        return Act(rollouts.decide(self.rule, self.served(obs)), np.ones(len(obs)))
+        cohort = self.served(obs)
+        choice = rollouts.decide(self.rule, cohort)
+        return Act(self.play(cohort, choice), np.ones(len(choice)))
+
+    def play(self, cohort: Cohort, choice: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+        """(n, ...) the actions that choices (n,) of the menu stand for."""
+        return rollouts.as_chosen(cohort, choice)
 
     def rule(self, users: Users) -> npt.NDArray[np.int64]:
-        """(n,) layouts for USER rows (n,)."""
+        """(n,) choices for USER rows (n,)."""
         value = self.surface(describe(users))
         best: npt.NDArray[np.int64] = value.argmax(axis=1)
         idle = value[np.arange(len(value)), best] <= value[:, self.default]
         return np.where(idle, self.default, best)
 
 
-def constant(layout: int) -> rollouts.Rule:
-    """The rule that always shows this layout."""
-    return lambda users: np.full(len(users), layout, np.int64)
+def constant(choice: int) -> rollouts.Rule:
+    """The rule that always makes this choice."""
+    return lambda users: np.full(len(users), choice, np.int64)
 
 
 def milestones(progress: Progress | None, budget_steps: int) -> Callable[[float], None]:
@@ -200,18 +209,19 @@ class MyopicByForks(Privileged):
     privileged=True,
 )
 class Patient(Amortised):
-    """Policy improvement by rollouts, from the best fixed layout on, with hidden state.
+    """Policy improvement by rollouts, from the best fixed choice on, with hidden state.
 
-    Each round, under the policy so far: `users` x 2 moments of lives are forked; each layout is
-    held for some days (`hold_days`, one number a round, the last for all later ones) and the
-    policy followed to the end of `days`; what comes after is a value fitted by temporal
-    differences on forks that followed the policy at once. The value of each layout beside the
-    others is fitted on hidden state over all rounds so far, and the best layout shown. A round is
-    kept only if it pays on whole lives of `judges` other training users, same users, same luck.
-    Rounds beyond those of `hold_days` go on, to `rounds` in all (None: no further ones), until the
-    95 % interval of what one gains on these lives includes 0.
+    A choice is a layout here, and a weighing in privileged_feed.py. Each round, under the policy
+    so far: `users` x 2 moments of lives are forked; each choice is held for some days
+    (`hold_days`, one number a round, the last for all later ones) and the policy followed to the
+    end of `days`; what comes after is a value fitted by temporal differences on forks that
+    followed the policy at once. The value of each choice beside the others is fitted on hidden
+    state over all rounds so far, and the best one made. A round is kept only if it pays on whole
+    lives of `judges` other training users, same users, same luck. Rounds beyond those of
+    `hold_days` go on, to `rounds` in all (None: no further ones), until the 95 % interval of what
+    one gains on these lives includes 0.
 
-    Holding a layout longer than one decision makes its effect stand out from luck; that is exact
+    Holding a choice longer than one decision makes its effect stand out from luck; that is exact
     only as far as effects add up. So this is a lower bound of the best long run, not the best.
     """
 
@@ -233,23 +243,37 @@ class Patient(Amortised):
     ) -> Self:
         """Learn from forks of training users; the budget of decisions does not matter."""
         told = milestones(progress, budget_steps)
-        default = best_fixed(make_cohort, seed=seed, users=max(64, judges // 2))
+        settings |= cls.scales(make_cohort, seed)
+        play = cls(**settings).play
+        default = best_fixed(make_cohort, cls.arms, play, seed=seed, users=max(64, judges // 2))
         policy = cls(default=default, **settings)
         rule = constant(default)
         court = make_cohort(judges, autoreset_mode="DISABLED", first_user=JUDGES)
-        value = rollouts.lives_under(court, rule, seed)
+        value = rollouts.lives_under(court, rule, seed, play)
         told(0.2)
         tables: list[Floats] = []
         gains: list[Floats] = []
         most = len(hold_days) if rounds is None else rounds
         for i in range(most):
             hold = hold_days[min(i, len(hold_days) - 1)]
-            states = rollouts.capture(make_cohort, rule, users=users, moments=2, seed=seed + i)
-            gains.append(gains_of_layouts(make_cohort, states, rule, days=days, hold_days=hold))
+            states = rollouts.capture(
+                make_cohort, rule, users=users, moments=2, seed=seed + i, play=play
+            )
+            lived = rollouts.onward(
+                make_cohort,
+                states,
+                rule,
+                actions=cls.arms,
+                lucks=1,
+                days=days,
+                hold_days=hold,
+                play=play,
+            )
+            gains.append(gains_of_choices(states, lived))
             tables.append(describe(states["users"]))
             better = cls(default=default, **settings)
             explained = better.surface.fit(np.concatenate(tables), np.concatenate(gains), PROFILES)
-            reached = rollouts.lives_under(court, better.rule, seed)
+            reached = rollouts.lives_under(court, better.rule, seed, play)
             if log is not None:
                 log("train/explained", explained, budget_steps)
                 log("train/value", float(reached.mean()), budget_steps)
@@ -262,41 +286,41 @@ class Patient(Amortised):
         told(1.0)
         return policy
 
+    @classmethod
+    def scales(cls, make_cohort: MakeCohort, seed: int) -> dict[str, Any]:
+        """Keyword arguments that the menu needs, from training users; layouts need none."""
+        return {}
+
 
 def surely_positive(gain: Floats) -> bool:
     """Whether the normal 95 % interval of the mean of paired differences (n,) lies above 0."""
     return bool(gain.mean() > 1.96 * gain.std(ddof=1) / np.sqrt(len(gain)))
 
 
-def gains_of_layouts(
-    make_cohort: MakeCohort,
-    states: dict[str, Any],
-    rule: rollouts.Rule,
-    *,
-    days: float,
-    hold_days: float,
-) -> Floats:
-    """(states, 22) long-run value of holding each layout, less the mean over layouts [money]."""
-    lived = rollouts.onward(
-        make_cohort, states, rule, actions=ARMS, lucks=1, days=days, hold_days=hold_days
-    )
+def gains_of_choices(states: dict[str, Any], lived: rollouts.Onward) -> Floats:
+    """(states, arms) long-run value of holding each choice, less the mean over choices [money].
+
+    lived: days on from `states` under one luck, the last fork following the rule at once.
+    """
     value, weight = lived.value[:, 0], lived.weight[:, 0]
     after = describe(lived.users.reshape(-1)).reshape(*value.shape, -1)
     rest = Surface(len(COLUMNS), 1, REST_UNITS)
-    rest.fit_future(describe(states["users"]), value[:, ARMS], weight[:, ARMS], after[:, ARMS])
+    rest.fit_future(describe(states["users"]), value[:, -1], weight[:, -1], after[:, -1])
     value = value + weight * rest(after.reshape(-1, len(COLUMNS))).reshape(value.shape)
-    tried = value[:, :ARMS]
+    tried = value[:, :-1]
     return np.asarray(tried - tried.mean(axis=1, keepdims=True))
 
 
-def best_fixed(make_cohort: MakeCohort, *, seed: int, users: int) -> int:
-    """The layout of the highest value over whole lives, if always shown; see `best_of`."""
+def best_fixed(
+    make_cohort: MakeCohort, arms: int, play: rollouts.Play, *, seed: int, users: int
+) -> int:
+    """The choice of the highest value over whole lives, if always made; see `best_of`."""
 
-    def heat(layout: int, n: int) -> float:
+    def heat(choice: int, n: int) -> float:
         bench = make_cohort(n, autoreset_mode="DISABLED", first_user=JUDGES)
-        return float(rollouts.lives_under(bench, constant(layout), seed).mean())
+        return float(rollouts.lives_under(bench, constant(choice), seed, play).mean())
 
-    return best_of(ARMS, heat, users)
+    return best_of(arms, heat, users)
 
 
 def best_of(candidates: int, heat: Callable[[int, int], float], users: int) -> int:

@@ -7,12 +7,13 @@ For every candidate the laws give, from hidden taste, boredom, intent and the it
 
 and a slate is the K candidates of the highest weighted sum, best first. Each item is judged by
 itself: what one item of a slate does to the next is left out, so these are very good slates, not
-the best.
+the best. What a weighing of the two leads to in the long run is searched for by `patient`, one for
+everybody, and by `oracle` with forks of people, one for each hidden state.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any, Self
 
@@ -21,7 +22,7 @@ import numpy.typing as npt
 
 from longplay.agents import rollouts
 from longplay.agents.policy import Act, Log, MakeCohort, Obs, Progress
-from longplay.agents.privileged import JUDGES, Privileged, milestones
+from longplay.agents.privileged import JUDGES, Patient, Privileged, milestones
 from longplay.agents.registry import agent
 from longplay.envs.cohort import Cohort
 from longplay.envs.compiled import compiled, recompiled
@@ -96,6 +97,16 @@ def foresee(cohort: Cohort, rows: npt.NDArray[np.int64]) -> Floats:
     return out
 
 
+ANGLES = (0.0, 30.0, 60.0, 90.0, 120.0)  # tried by `patient` [degree]
+HALFWAY = 15.0
+MENU = (30.0, 45.0, 60.0, 75.0, 90.0, 105.0, 120.0, 135.0)  # chosen from by `oracle` [degree]
+
+
+def weighing(angle: float) -> Floats:
+    """(2,) weights of SIGNALS at an angle in degrees."""
+    return np.array([np.cos(np.deg2rad(angle)), np.sin(np.deg2rad(angle))])
+
+
 class WeighedSlate(Privileged):
     """The K candidates of the highest weighted sum of SIGNALS."""
 
@@ -116,12 +127,16 @@ class WeighedSlate(Privileged):
 
 
 def slates(cohort: Cohort, weights: Floats) -> npt.NDArray[np.int64]:
-    """(n, K), or (n,) of single items, the candidates of the highest weighted sum, best first."""
+    """(n, K), or (n,) of single items, the candidates of the highest weighted sum, best first.
+
+    weights: (2,), or (n, 2) one row a user.
+    """
     k = cohort.slate_size
     chosen = np.tile(np.arange(k), (cohort.num_envs, 1))  # for finished lives, anything
     rows = np.flatnonzero(~cohort.over)
     if len(rows):
-        score = foresee(cohort, rows) @ weights
+        each = np.broadcast_to(weights, (cohort.num_envs, len(SIGNALS)))[rows]
+        score = np.einsum("nms,ns->nm", foresee(cohort, rows), each)
         chosen[rows] = np.argsort(-score, axis=1, kind="stable")[:, :k]
     return chosen[:, 0] if cohort.interface == "item" else chosen
 
@@ -169,7 +184,7 @@ class PatientSlate(WeighedSlate):
         told = milestones(progress, budget_steps)
         court = make_cohort(judges, autoreset_mode="DISABLED", first_user=JUDGES, horizon_days=days)
         court.reset(seed=seed)
-        spread = foresee(court, np.arange(judges)).reshape(-1, len(SIGNALS)).std(axis=0)
+        spread = spread_of(court)
         tried: dict[float, float] = {}
 
         def attempt(angles: tuple[float, ...]) -> float:
@@ -186,13 +201,51 @@ class PatientSlate(WeighedSlate):
         return cls(weights=tuple(float(w) for w in weighing(best) / spread))
 
 
-ANGLES = (0.0, 30.0, 60.0, 90.0, 120.0)  # degrees
-HALFWAY = 15.0
+@agent(
+    "oracle",
+    about="privileged: the weighing that suits a hidden state, improved round by round by forks",
+    tasks=("Feed",),
+    privileged=True,
+    asks=ASKS,
+    rounds=6,
+    judges=1024,
+)
+class OracleSlate(Patient):
+    """Policy improvement by rollouts over weighings, from the best fixed one on; see `Patient`.
+
+    A choice is an angle of MENU, as `PatientSlate` has them.
+    spread: (2,) of SIGNALS among training users, the unit of each.
+    """
+
+    task = "Feed"
+    arms = len(MENU)
+
+    def __init__(self, *, spread: Sequence[float] = (1.0, 1.0), **settings: Any) -> None:
+        super().__init__(**settings)
+        self.spread = tuple(float(s) for s in spread)
+        self._weights = np.stack([weighing(angle) for angle in MENU]) / self.spread
+
+    def config(self) -> dict[str, Any]:
+        """Keyword arguments of the constructor."""
+        return {**super().config(), "spread": list(self.spread)}
+
+    def play(self, cohort: Cohort, choice: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+        """(n, K) slates, or (n,) items, by the weighings of these choices (n,)."""
+        return slates(cohort, self._weights[choice])
+
+    @classmethod
+    def scales(cls, make_cohort: MakeCohort, seed: int) -> dict[str, Any]:
+        """The spread of SIGNALS among training users."""
+        some = make_cohort(96, autoreset_mode="DISABLED", first_user=JUDGES)
+        some.reset(seed=seed)
+        return {"spread": spread_of(some)}
 
 
-def weighing(angle: float) -> Floats:
-    """(2,) weights of SIGNALS at an angle in degrees."""
-    return np.array([np.cos(np.deg2rad(angle)), np.sin(np.deg2rad(angle))])
+def spread_of(cohort: Cohort) -> Floats:
+    """(2,) standard deviation of SIGNALS over users and their candidates."""
+    signals = foresee(cohort, np.arange(cohort.num_envs))
+    spread: Floats = signals.reshape(-1, len(SIGNALS)).std(axis=0)
+    return spread
 
 
 def life_value(court: Cohort, weights: Floats, seed: int) -> float:

@@ -31,19 +31,31 @@ LANES = 20_000  # forks stepped at a time; more do not fit the caches
 
 
 class Rule(Protocol):
-    """A privileged rule: ad layouts from whole users, hidden state and all."""
+    """A privileged rule: one choice of a menu for whole users, hidden state and all."""
 
     def __call__(self, users: npt.NDArray[np.void]) -> npt.NDArray[np.int64]:
-        """(n,) layouts for USER rows (n,)."""
+        """(n,) choices for USER rows (n,)."""
+
+
+class Play(Protocol):
+    """What choices of a menu mean: the actions to take."""
+
+    def __call__(self, cohort: Cohort, choice: npt.NDArray[np.int64]) -> npt.NDArray[Any]:
+        """(n, ...) actions for choices (n,); finished lives take any action."""
+
+
+def as_chosen(cohort: Cohort, choice: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """The menu of AdLoad: a choice is a layout."""
+    return choice
 
 
 def decide(rule: Rule, cohort: Cohort, among: Bools | None = None) -> npt.NDArray[np.int64]:
-    """(n,) the rule's actions for living users (of `among`); 0 elsewhere."""
-    action = np.zeros(cohort.num_envs, np.int64)
+    """(n,) the rule's choices for living users (of `among`); 0 elsewhere."""
+    choice = np.zeros(cohort.num_envs, np.int64)
     rows = np.flatnonzero(~cohort.over if among is None else ~cohort.over & among)
     if len(rows):
-        action[rows] = rule(cohort.users[rows])
-    return action
+        choice[rows] = rule(cohort.users[rows])
+    return choice
 
 
 @compiled
@@ -90,9 +102,9 @@ def whole_lives(cohort: Cohort, choose: Callable[[Cohort], npt.NDArray[Any]], se
     return total
 
 
-def lives_under(cohort: Cohort, rule: Rule, seed: int) -> Floats:
+def lives_under(cohort: Cohort, rule: Rule, seed: int, play: Play = as_chosen) -> Floats:
     """(n,) discounted value of each user's life under a rule."""
-    return whole_lives(cohort, lambda served: decide(rule, served), seed)
+    return whole_lives(cohort, lambda served: play(served, decide(rule, served)), seed)
 
 
 def unending(make_cohort: MakeCohort, users: int, first_user: int = 0) -> Cohort:
@@ -121,7 +133,14 @@ def joined(states: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def capture(
-    make_cohort: MakeCohort, rule: Rule, *, users: int, moments: int, seed: int, first_user: int = 0
+    make_cohort: MakeCohort,
+    rule: Rule,
+    *,
+    users: int,
+    moments: int,
+    seed: int,
+    first_user: int = 0,
+    play: Play = as_chosen,
 ) -> dict[str, Any]:
     """Up to users x moments states of lives under `rule`, each just before a decision.
 
@@ -151,7 +170,7 @@ def capture(
         cohort.users["over"][taken.all(axis=0)] = 1  # these lives have been seen
         if cohort.over.all():
             return joined(pieces)
-        cohort.step(decide(rule, cohort))
+        cohort.step(play(cohort, decide(rule, cohort)))
 
 
 def branch(make_cohort: MakeCohort, states: dict[str, Any], actions: int, lucks: int) -> Cohort:
@@ -196,11 +215,12 @@ def onward(
     lucks: int,
     days: float,
     hold_days: float,
+    play: Play = as_chosen,
 ) -> Onward:
     """Live `days` on from each state: each action held for `hold_days`, then `rule`.
 
-    The last of the `actions` + 1 forks follows the rule at once. hold_days = 0 holds an action for
-    one decision.
+    An action is a choice of the menu that `play` plays. The last of the `actions` + 1 forks
+    follows the rule at once. hold_days = 0 holds an action for one decision.
     """
     count = len(states["users"])
     at_once = max(1, LANES // (lucks * (actions + 1)))
@@ -208,19 +228,22 @@ def onward(
     for lo in range(0, count, at_once):
         some = rows_of(states, np.arange(lo, min(lo + at_once, count)))
         forks = branch(make_cohort, some, actions + 1, lucks)
-        parts.append(_live_on(forks, rule, actions, days, hold_days))
+        parts.append(_live_on(forks, rule, actions, days, hold_days, play))
     shape = (count, lucks, actions + 1)
     return Onward(*(np.concatenate(field).reshape(shape) for field in zip(*parts, strict=True)))
 
 
-def _live_on(forks: Cohort, rule: Rule, actions: int, days: float, hold_days: float) -> Onward:
+def _live_on(
+    forks: Cohort, rule: Rule, actions: int, days: float, hold_days: float, play: Play
+) -> Onward:
     world = forks.world
     start = forks.users["clock"].copy()
     first = np.arange(forks.num_envs) % (actions + 1)
     value = np.zeros(forks.num_envs)
     held = first < actions
     while not forks.over.all():
-        worth = step_for_value(forks, np.where(held, first, decide(rule, forks, ~held)))
+        choice = np.where(held, first, decide(rule, forks, ~held))
+        worth = step_for_value(forks, play(forks, choice))
         value += discount(forks, start) * worth
         clock = forks.users["clock"]
         held &= clock < start + 24.0 * hold_days

@@ -314,14 +314,15 @@ def test_rounds_go_on_until_one_gains_nothing_clear(monkeypatch: pytest.MonkeyPa
         turn = iter(values)
         told: list[str] = []
 
-        def lives_under(court: Any, rule: Any, seed: int) -> Any:
+        def lives_under(court: Any, rule: Any, seed: int, play: Any) -> Any:
             return np.full(8, next(turn))
 
         with monkeypatch.context() as patch:
-            patch.setattr(privileged, "best_fixed", lambda make, seed, users: CLASSIC)
+            patch.setattr(privileged, "best_fixed", lambda *args, **known: CLASSIC)
             patch.setattr(rollouts, "lives_under", lives_under)
             patch.setattr(rollouts, "capture", lambda *args, **known: {"users": people})
-            patch.setattr(privileged, "gains_of_layouts", lambda *args, **known: gains)
+            patch.setattr(rollouts, "onward", lambda *args, **known: None)
+            patch.setattr(privileged, "gains_of_choices", lambda *args, **known: gains)
             Patient.train(
                 maker(SHORT),
                 seed=0,
