@@ -16,6 +16,10 @@ KNOWN_MISSES = {
     ("F14", "before_end"): "music is fitted to histories of people who skip less",
     ("F24", "day_7"): "newcomers of question-and-answer sites come back the next day the more",
     ("F24", "day_30"): "and those who stayed a week stay, more than users of apps do",
+    (
+        "F19",
+        "exponent",
+    ): "a slate is laid out at once: what is heard in it is offered in a later one",
     ("F15", "browse"): "passing a title pleases a browser, but less than an average play does",
 }
 

@@ -1,0 +1,55 @@
+"""What facts about people's repeats, exits and ways compute, against hand-worked examples."""
+
+import numpy as np
+from pytest import approx
+
+from longplay.experiments.facts import f19_repeats as repeats
+
+
+def of_one(things: list[int]) -> repeats.Listens:
+    """One person's listens."""
+    return repeats.ordered(np.zeros(len(things), np.int64), np.array(things))
+
+
+def test_repeats_and_their_chances_are_counted_by_lag() -> None:
+    # By hand, of a b a a: a comes back at lag 2, then at lag 1; b could have at lags 1 and 2.
+    listens = of_one([7, 8, 7, 7])
+    counted, chances = repeats.by_lag(listens, np.ones(4, bool))
+    assert counted[:3].tolist() == [1, 1, 0]
+    assert chances[:3].tolist() == [3, 2, 0]
+    assert repeats.repeats_of(listens).tolist() == [False, False, True, True]
+
+
+def test_people_do_not_repeat_each_other() -> None:
+    both = repeats.ordered(np.array([0, 1, 0, 1]), np.array([5, 5, 6, 5]))
+    assert both.person.tolist() == [0, 0, 1, 1]
+    assert repeats.repeats_of(both).tolist() == [False, False, False, True]
+
+
+def test_the_form_of_the_chance_to_come_back_is_found_again() -> None:
+    chances = np.full(len(repeats.LAGS), 1e6)
+    power = 0.02 * repeats.LAGS**-0.6 * np.exp(-repeats.LAGS / 40.0)
+    plain = 0.02 * np.exp(-repeats.LAGS / 20.0)
+    half = np.stack([power * chances, chances])
+    gain, exponent = repeats.gain_and_exponent(np.stack([half, half]), 1)
+    assert exponent == approx(0.6, abs=1e-6)
+    assert gain > 1.0
+    half = np.stack([plain * chances, chances])
+    gain, exponent = repeats.gain_and_exponent(np.stack([half, half]), 1)
+    assert (gain, exponent) == approx((0.0, 0.0), abs=1e-6)
+
+
+def test_only_what_was_left_has_a_last_gap() -> None:
+    # Gaps of 2, 4 and 9 listens, then quiet: 9 over their median 3. The rest is heard once.
+    things = list(range(100, 116 + repeats.QUIET))
+    for at in (0, 2, 6, 15):
+        things[at] = 1
+    assert repeats.last_gaps(of_one(things)) == approx([3.0])
+    assert len(repeats.last_gaps(of_one(things[:-1]))) == 0
+
+
+def test_orders_of_recency_and_frequency() -> None:
+    # Before the last listen a was heard three times, b once, c once and last of all. b is chosen:
+    # a lies behind it by recency, c before; by frequency c is as good, a better.
+    things = np.array([1, 1, 1, 2, 3, 2])
+    assert repeats.told_by(things, np.array([5])) == approx([0.5, 0.25])
