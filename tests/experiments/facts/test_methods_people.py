@@ -3,6 +3,8 @@
 import numpy as np
 from pytest import approx
 
+from longplay.experiments.facts import f04_ad_breaks as breaks
+from longplay.experiments.facts import f09_valuation as valuation
 from longplay.experiments.facts import f19_repeats as repeats
 
 
@@ -53,3 +55,15 @@ def test_orders_of_recency_and_frequency() -> None:
     # a lies behind it by recency, c before; by frequency c is as good, a better.
     things = np.array([1, 1, 1, 2, 3, 2])
     assert repeats.told_by(things, np.array([5])) == approx([0.5, 0.25])
+
+
+def test_what_a_break_does_is_told_from_what_its_load_does() -> None:
+    # By hand: 2 % fewer hours per ad and hour; one long break has 1 ad per hour more, and 3 % less.
+    hours, load = np.array([97.0, 100.0, 106.0]), np.array([7.0, 6.0, 3.0])
+    assert breaks.beyond_load(hours, load) == approx((-1.0, -2.0))
+
+
+def test_each_person_of_an_arm_counts_alike() -> None:
+    # By hand: people of the first arm state .5 and .9, of the second .6, and one says nothing.
+    total, count = np.array([0.5, 9.0, 1.2, 0.0]), np.array([1.0, 10.0, 2.0, 0.0])
+    assert valuation.per_person(total, count) == approx([0.7, 0.6])
