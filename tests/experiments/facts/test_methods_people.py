@@ -5,6 +5,7 @@ from pytest import approx
 
 from longplay.experiments.facts import f04_ad_breaks as breaks
 from longplay.experiments.facts import f09_valuation as valuation
+from longplay.experiments.facts import f16_abandonment as exits
 from longplay.experiments.facts import f19_repeats as repeats
 
 
@@ -67,3 +68,7 @@ def test_each_person_of_an_arm_counts_alike() -> None:
     # By hand: people of the first arm state .5 and .9, of the second .6, and one says nothing.
     total, count = np.array([0.5, 9.0, 1.2, 0.0]), np.array([1.0, 10.0, 2.0, 0.0])
     assert valuation.per_person(total, count) == approx([0.7, 0.6])
+
+
+def test_ends_are_shares_of_the_visits_of_an_intent() -> None:
+    assert exits.shares(np.array([[1.0, 1.0, 2.0]])).tolist() == [[25.0, 25.0, 50.0]]

@@ -20,6 +20,7 @@ KNOWN_MISSES = {
         "F19",
         "exponent",
     ): "a slate is laid out at once: what is heard in it is offered in a later one",
+    ("F16", "apart"): "by the fit to skips, who looks something up hears little of what plays",
     ("F15", "browse"): "passing a title pleases a browser, but less than an average play does",
 }
 
