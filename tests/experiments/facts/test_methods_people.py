@@ -6,6 +6,7 @@ from pytest import approx
 from longplay.experiments.facts import f04_ad_breaks as breaks
 from longplay.experiments.facts import f09_valuation as valuation
 from longplay.experiments.facts import f16_abandonment as exits
+from longplay.experiments.facts import f17_cascade as ranks
 from longplay.experiments.facts import f19_repeats as repeats
 
 
@@ -72,3 +73,54 @@ def test_each_person_of_an_arm_counts_alike() -> None:
 
 def test_ends_are_shares_of_the_visits_of_an_intent() -> None:
     assert exits.shares(np.array([[1.0, 1.0, 2.0]])).tolist() == [[25.0, 25.0, 50.0]]
+
+
+def test_chances_of_a_click_by_hand() -> None:
+    # Items of .5, .2 and .4 in this order: .5, .5 x .2, .5 x .8 x .4; with stops .9 at each step.
+    r, things = np.array([0.5, 0.2, 0.4]), np.array([[0, 1, 2]])
+    assert ranks.p_cascade(r, things) == approx(np.array([[0.5, 0.1, 0.16]]))
+    assert ranks.p_cascade(r, things, 0.9) == approx(np.array([[0.5, 0.09, 0.1296]]))
+    clicks = ranks.clicks_of(np.zeros((3, 3), np.int64), np.array([0, 2, 3]))
+    assert clicks.tolist() == [[1, 0, 0], [0, 0, 1], [0, 0, 0]]
+    # By hand: a click told with 1/2 costs 1 bit, with 1/4 costs 2; no click told with 3/4 .415.
+    bits = ranks.cross_entropy(np.array([[0.5, 0.25], [0.5, 0.25]]), np.array([[1, 1], [0, 0.0]]))
+    assert bits == approx([1.0, (2 + 0.4150375) / 2])
+
+
+def drawn(chance: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """First clicks of slates whose titles are clicked, once looked at, with this chance each."""
+    hit = rng.random(chance.shape) < chance
+    first = np.where(hit.any(axis=1), hit.argmax(axis=1), chance.shape[1])
+    return ranks.clicks_of(chance, first)
+
+
+def test_click_models_find_their_own_parameters_again() -> None:
+    rng = np.random.default_rng(0)
+    r = rng.uniform(0.1, 0.6, 12)
+    things = rng.integers(0, 12, (60_000, 5))
+    clicks = drawn(r[things], rng)
+    assert ranks.cascade(things, clicks, 12) == approx(r, abs=0.02)
+    stays = np.cumprod(np.column_stack([np.ones(60_000), rng.random((60_000, 4)) < 0.8]), axis=1)
+    clicks = drawn(r[things] * stays, rng)
+    found, on = ranks.stopping(things, clicks, 12)
+    assert on == approx(0.8, abs=0.02)
+    assert found == approx(r, abs=0.02)
+    x = np.array([1.0, 0.7, 0.5, 0.35, 0.2])
+    clicks = (rng.random((60_000, 5)) < r[things] * x).astype(float)
+    found, fell = ranks.examination(things, clicks, 12)
+    assert found[:, None] * fell == approx(r[:, None] * x, abs=0.03)
+
+
+def test_the_model_that_made_the_clicks_fits_best() -> None:
+    rng = np.random.default_rng(1)
+    r = rng.uniform(0.1, 0.7, 20)
+    things = rng.integers(0, 20, (40_000, 5))
+    clicks = drawn(r[things], rng)
+    half = slice(0, 20_000), slice(20_000, None)
+    bits = ranks.compared(*((things[at], clicks[at]) for at in half), 20).mean(axis=1)
+    assert bits[ranks.CASCADE] < bits[1 : ranks.STOPS].min()
+    b = np.array([0.5, 0.3, 0.2, 0.1, 0.05])
+    own = np.where(rng.random(things.shape) < 0.5, r[things], b)
+    clicks = (rng.random(things.shape) < own).astype(float)
+    bits = ranks.compared(*((things[at], clicks[at]) for at in half), 20).mean(axis=1)
+    assert bits[ranks.MIXTURE] < min(bits[0], bits[1], bits[3])

@@ -21,6 +21,8 @@ KNOWN_MISSES = {
         "exponent",
     ): "a slate is laid out at once: what is heard in it is offered in a later one",
     ("F16", "apart"): "by the fit to skips, who looks something up hears little of what plays",
+    ("F17", "decay"): "some stop looking at each rank; where nobody does, the cascade fits best",
+    ("F17", "next_best"): "the same",
     ("F15", "browse"): "passing a title pleases a browser, but less than an average play does",
 }
 
