@@ -8,6 +8,7 @@ from longplay.experiments.facts import f09_valuation as valuation
 from longplay.experiments.facts import f16_abandonment as exits
 from longplay.experiments.facts import f17_cascade as ranks
 from longplay.experiments.facts import f19_repeats as repeats
+from longplay.experiments.facts import f27_conversion as often
 
 
 def of_one(things: list[int]) -> repeats.Listens:
@@ -124,3 +125,16 @@ def test_the_model_that_made_the_clicks_fits_best() -> None:
     clicks = (rng.random(things.shape) < own).astype(float)
     bits = ranks.compared(*((things[at], clicks[at]) for at in half), 20).mean(axis=1)
     assert bits[ranks.MIXTURE] < min(bits[0], bits[1], bits[3])
+
+
+def test_the_week_of_a_conversion() -> None:
+    # By hand: one day a week, then five: four weeks hold 1+1+1+5, 1+1+5+5, 1+5+5+5 = 16: week 3.
+    rises = [1.0, 1.0, 1.0, 1.0] + [5.0] * often.AFTER
+    never = [1.0] * (often.BEFORE + often.AFTER)
+    daily = [7.0] * (often.BEFORE + often.AFTER)
+    days = np.array([rises, never, daily, [0.0] * len(daily)])
+    light = often.followed(days, 0)
+    assert light.tolist() == [rises, never]  # neither the daily user nor who is gone
+    assert often.conversion(light, often.HEAVY).tolist() == [3.0, np.inf]
+    by_week = often.converted(light)
+    assert (by_week[0, 2], by_week[0].sum()) == (1.0, 1.0)
