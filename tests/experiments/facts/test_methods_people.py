@@ -1,14 +1,19 @@
 """What facts about people's repeats, exits and ways compute, against hand-worked examples."""
 
+import itertools
+
 import numpy as np
 from pytest import approx
 
+from longplay.envs.scenarios import find_world
 from longplay.experiments.facts import f04_ad_breaks as breaks
 from longplay.experiments.facts import f09_valuation as valuation
 from longplay.experiments.facts import f16_abandonment as exits
 from longplay.experiments.facts import f17_cascade as ranks
 from longplay.experiments.facts import f19_repeats as repeats
+from longplay.experiments.facts import f20_rotation as rotation
 from longplay.experiments.facts import f27_conversion as often
+from longplay.experiments.facts.lab import Lab
 
 
 def of_one(things: list[int]) -> repeats.Listens:
@@ -138,3 +143,35 @@ def test_the_week_of_a_conversion() -> None:
     assert often.conversion(light, often.HEAVY).tolist() == [3.0, np.inf]
     by_week = often.converted(light)
     assert (by_week[0, 2], by_week[0].sum()) == (1.0, 1.0)
+
+
+def test_a_penalty_is_half_after_fifteen_days() -> None:
+    assert rotation.penalties(np.array([0.0, 15.0, 30.0, np.inf])) == approx([1, 0.5, 0.25, 0])
+
+
+def test_themes_repeat_recover_or_come_at_random() -> None:
+    people = 2
+    cohort = Lab(find_world("music")).cohort(
+        people, rotation.ARMS, 28.0, 0, task="Feed", action="slate", decision="fetch",
+        candidates=rotation.CANDIDATES, slate_size=rotation.SLATE,
+    )  # fmt: skip
+    themes = rotation.Themes(cohort, people)
+    lane = people * rotation.RECOVERING
+    seen: list[int] = []
+    at_random: list[int] = []
+    while len(seen) < 12:
+        new = cohort.users["fetch"] == 0
+        topics = themes.choose(cohort)
+        assert (themes.theme[: people * rotation.THEMES] == themes.arm[:-4]).all()
+        if new[lane]:
+            seen.append(int(themes.theme[lane]))
+        if new[people * rotation.RANDOM]:
+            at_random.append(int(themes.theme[people * rotation.RANDOM]))
+        chosen = rotation.slates(cohort, topics)
+        cohort.step(chosen)
+        lead = cohort.shop.items["topic"][cohort.slots["shows"][:, 0]]
+        lived = cohort.outcomes["fetches"] > 0
+        assert (lead == topics)[lived].mean() > 0.8  # some have no candidate of the topic
+    for at in range(len(seen) - 3):
+        assert sorted(seen[at : at + 4]) == [0, 1, 2, 3]  # who was used last comes last
+    assert any(a == b for a, b in itertools.pairwise(at_random))
