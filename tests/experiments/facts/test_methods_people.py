@@ -5,6 +5,8 @@ import itertools
 import numpy as np
 from pytest import approx
 
+from longplay.agents.best_fixed import score_weights
+from longplay.agents.registry import find_agent
 from longplay.envs.scenarios import find_world
 from longplay.experiments.facts import f04_ad_breaks as breaks
 from longplay.experiments.facts import f09_valuation as valuation
@@ -13,6 +15,7 @@ from longplay.experiments.facts import f17_cascade as ranks
 from longplay.experiments.facts import f19_repeats as repeats
 from longplay.experiments.facts import f20_rotation as rotation
 from longplay.experiments.facts import f27_conversion as often
+from longplay.experiments.facts import f28_small_wins as wins
 from longplay.experiments.facts.lab import Lab
 
 
@@ -175,3 +178,15 @@ def test_themes_repeat_recover_or_come_at_random() -> None:
     for at in range(len(seen) - 3):
         assert sorted(seen[at : at + 4]) == [0, 1, 2, 3]  # who was used last comes last
     assert any(a == b for a, b in itertools.pairwise(at_random))
+
+
+def test_the_ranker_is_the_agents_and_among_the_rules_that_are_searched() -> None:
+    assert find_agent("production").settings == wins.PRODUCTION
+    assert wins.PRODUCTION in score_weights()
+
+
+def test_a_change_is_that_of_sums_over_weeks() -> None:
+    # By hand: visits 10 and 30 become 11 and 33, +10 %; active days 4 and 4 become 4 and 2, -25 %.
+    lived = np.array([[[10.0, 30.0], [4.0, 4.0]], [[11.0, 33.0], [4.0, 2.0]]])
+    assert wins.change(lived, slice(None)) == approx((10.0, -25.0))
+    assert wins.change(lived, slice(-1, None)) == approx((10.0, -50.0))
