@@ -11,9 +11,9 @@ fifteen months; the same people with the same luck. What is stated is the answer
 survey, a noisy and somewhat kind word on satisfaction: the mean answer of the last three months of
 each person who is there and gave one.
 
-Departures. A statement on satisfaction, not a price; theirs lived without ads for years. All
-sessions end with the question here, that so few people give enough answers: one in fifty does in
-the world itself. Who is gone is not asked, and the satisfied answer more often, in both arms.
+Departures. A statement on satisfaction, not a price; theirs lived without ads for years. People are
+asked after every session here, not after one in fifty, so that a few hundred give answers enough.
+Who is gone is not asked, and the satisfied answer more often, in both arms.
 """
 
 from __future__ import annotations

@@ -20,8 +20,9 @@ compared is the cross-entropy of clicks at ranks 1 to 5 on those of the other ha
 Departures. Theirs swapped neighbours in a search engine's results; here the order is random.
 Attention is a cascade by its law, set to this source, but some stop looking at each rank, 8 % of
 those who look something up. So the plain cascade misses: most slates are clicked at the first two
-ranks, and who has not clicked by then has mostly stopped. Where nobody stops it fits best. Plays
-after the first, which the law allows and search does not, are left out.
+ranks, and of those that are not, more and more were left. In a world where nobody stops it fits
+best, by 7 bit per 1000 titles. Plays after the first, which the law allows and search does not, are
+left out.
 """
 
 from __future__ import annotations
