@@ -16,10 +16,13 @@ nothing. Items heard LEAST times and then no more for QUIET listens are abandone
 beside the median of the gaps before.
 
 Departures. That offers repeat by a power law of the lag is the law of repeats, its form set to
-this source, so the first number can hardly miss but for what lies between an offer and a listen.
-People of this world remember their last 64 listens: nothing comes back from beyond that but by
-chance, and the curves are fitted up to there. No boredom of single items is planted, so longer
-last gaps are what a falling chance to come back leaves behind (as Benson et al. warn).
+this source. Yet at lags of a few listens the chance rises: a slate of ten is laid out at once, and
+what is heard in it comes back in a later one at the soonest. So the exponent misses, and `form`
+gains by the rise; counted from when a slate was laid out the chance falls from lag 1 on. The
+`later` numbers leave out the lags within a slate. People of this world remember their last 64
+listens: nothing comes back from beyond that but by chance, and the curves are fitted up to there.
+No boredom of single items is planted, so longer last gaps are what a falling chance to come back
+leaves behind (as Benson et al. warn).
 """
 
 from __future__ import annotations
