@@ -4,7 +4,10 @@ import numpy as np
 import pytest
 from pytest import approx
 
+from longplay.envs.scenarios import find_world
+from longplay.experiments.facts import f34_signals as signals
 from longplay.experiments.facts import f40_survey as survey
+from longplay.experiments.facts.lab import Lab
 from longplay.experiments.facts.prediction import auc, logistic
 
 
@@ -52,3 +55,39 @@ def test_accuracy_is_that_of_rows_not_learnt_from() -> None:
     assert survey.accuracy(x, y, learn) == 100.0
     y[4] = True  # of the two that are tried, one is called wrongly
     assert survey.accuracy(x, y, learn) == 50.0
+
+
+def test_entropy_by_hand() -> None:
+    minutes = np.array([[1.0, 1.0, 0.0, 0.0], [5.0, 0.0, 0.0, 0.0], [3.0, 1.0, 0.0, 0.0]])
+    mixed = -(0.75 * np.log(0.75) + 0.25 * np.log(0.25))
+    assert signals.entropy(minutes) == approx([np.log(2), 0.0, mixed])
+
+
+def test_the_tally_grows_by_the_minutes_played() -> None:
+    """The fading of an absence is undone: what is new in the tally is what the session played."""
+    cohort = Lab(find_world("music")).cohort(50, 1, 10.0, seed=4)
+    for _ in range(5):
+        before = cohort.users["topic_minutes"].sum(axis=1)
+        cohort.step(np.zeros(50, np.int64))
+        lived = cohort.outcomes["fetches"] > 0
+        grown = signals.topics_at_end(cohort).sum(axis=1) - before
+        assert grown[lived] == approx(cohort.outcomes["minutes"][lived], rel=1e-3, abs=1e-3)
+
+
+def test_a_reward_rises_where_it_was_built_to_rise() -> None:
+    rng = np.random.default_rng(34)
+    person, trial = rng.integers(0, 100, 40_000), rng.normal(size=(40_000, 3))
+    reward = 50.0 * person + trial @ [3.0, 0.0, -4.0] + rng.normal(size=40_000)
+    assert signals.direction(person, trial, reward) == approx([0.6, 0.0, -0.8], abs=0.02)
+
+
+def test_signals_that_tell_all_or_nothing() -> None:
+    rng = np.random.default_rng(2)
+    early = np.repeat([1.0, 5.0, 9.0], 200)
+    late = np.concatenate([rng.integers(0, 14, 200), np.full(400, 7.0)])
+    table = np.column_stack([late, -late, rng.normal(size=600)])
+    alone, together, converted = signals.areas(table, np.stack([early, late]))
+    assert alone[:2] == approx([1.0, 0.0])
+    assert alone[2] == approx(0.5, abs=0.1)
+    assert together == approx(1.0, abs=0.01)
+    assert converted == approx((late[:200] >= 7).mean())

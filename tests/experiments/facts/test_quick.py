@@ -25,6 +25,8 @@ KNOWN_MISSES = {
     ("F17", "next_best"): "the same",
     ("F27", "converted"): "months vary by chance: who comes seldom in one comes often in another",
     ("F15", "browse"): "passing a title pleases a browser, but less than an average play does",
+    ("F34", "visits"): "minutes alone lead away from quality, as a goal reached ends a visit: so",
+    ("F34", "enjoyment"): "much is gained on a reward of minutes",
     ("F40", "gain"): "even all hidden moods tell hardly more of tomorrow than past visits do",
 }
 
