@@ -6,6 +6,7 @@ from pytest import approx
 
 from longplay.envs.scenarios import find_world
 from longplay.experiments.facts import f34_signals as signals
+from longplay.experiments.facts import f36_proxies as proxies
 from longplay.experiments.facts import f40_survey as survey
 from longplay.experiments.facts.lab import Lab
 from longplay.experiments.facts.prediction import auc, logistic
@@ -91,3 +92,32 @@ def test_signals_that_tell_all_or_nothing() -> None:
     assert alone[2] == approx(0.5, abs=0.1)
     assert together == approx(1.0, abs=0.01)
     assert converted == approx((late[:200] >= 7).mean())
+
+
+def test_sensitivity_and_directionality_by_hand() -> None:
+    seen = np.array([[3.0, 1.0], [-3.0, -1.0], [1.0, 5.0], [2.0, -1.0]])
+    assert proxies.sensitivity(seen).tolist() == [0.75, 0.25]
+    # The north star moves by 4, -1, 2, 1: the first metric agrees always, the second but in the
+    # last test: (4 + 1 + 2 - 1) / 8.
+    star = np.array([4.0, -1.0, 2.0, 1.0])
+    assert proxies.directionality(seen, star) == approx([1.0, 0.75])
+
+
+def test_mixtures_are_in_their_own_standard_errors() -> None:
+    rng = np.random.default_rng(36)
+    correlation = np.array([[1.0, 0.6, 0.0], [0.6, 1.0, 0.3], [0.0, 0.3, 1.0]])
+    noise = rng.multivariate_normal(np.zeros(3), correlation, 20_000)
+    weights = np.array([[1.0, 2.0, 0.0], [0.0, -1.0, 0.5]])
+    assert proxies.in_errors(noise, weights, correlation).std(axis=0) == approx(1.0, abs=0.02)
+    few = proxies.mixtures(rng)
+    count = (few > 0).sum(axis=1)
+    assert (count.min(), count.max()) == (1, proxies.IN_MIXTURE)
+
+
+def test_a_proxy_that_is_the_north_star_with_less_noise_is_never_wrong() -> None:
+    star = np.array([[3.0], [-2.5], [0.5], [0.1]])
+    tests = proxies.Tests(star, star)
+    gain, direction, recall, precision = proxies.judged(
+        tests, slice(0, 4), 4 * star[:, 0], 4 * star
+    )
+    assert (gain, direction, recall, precision) == approx((1.5, 1.0, 1.0, 1.0))

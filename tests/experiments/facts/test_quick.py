@@ -27,6 +27,7 @@ KNOWN_MISSES = {
     ("F15", "browse"): "passing a title pleases a browser, but less than an average play does",
     ("F34", "visits"): "minutes alone lead away from quality, as a goal reached ends a visit: so",
     ("F34", "enjoyment"): "much is gained on a reward of minutes",
+    ("F36", "trade_off"): "looks and skips are neither sensitive nor do they point anywhere",
     ("F40", "gain"): "even all hidden moods tell hardly more of tomorrow than past visits do",
 }
 
