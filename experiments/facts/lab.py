@@ -163,19 +163,22 @@ def watch(
     edges: Sequence[float] | npt.NDArray[Any],
     told: Callable[[float], None] = lambda share: None,
     mortal: World | None = None,
+    alive: Floats | None = None,
 ) -> dict[str, Floats]:
     """Live to the horizon; sums of OUTCOME columns by lane and period, (lanes, periods).
 
     In a cohort of an `undying` world, ``mortal`` is the world by whose law of churn each sum is
     weighted: what a user does counts by the probability that he is still there. The mean is that
-    of mortal people, without the noise of who dies.
+    of mortal people, without the noise of who dies. ``alive`` (lanes,), 1 for all if none is
+    given, is the weight of each lane at the start; it is brought up to date in place, for a life
+    that goes on in another stage.
 
     ``edges`` are the ends of the periods [day]; ``"expected_clicks"`` counts clicks by their
     probability, which only a simulator knows.
     """
     bounds = 24.0 * np.asarray(edges, np.float64)
     sums = {name: np.zeros((cohort.num_envs, len(bounds) - 1)) for name in columns}
-    alive = np.ones(cohort.num_envs)
+    alive = np.ones(cohort.num_envs) if alive is None else alive
     before = alive.copy()
     law = packed(cohort.world if mortal is None else mortal)
     steps = 0

@@ -8,7 +8,8 @@ from longplay.envs.scenarios import find_world
 from longplay.experiments.facts import f34_signals as signals
 from longplay.experiments.facts import f36_proxies as proxies
 from longplay.experiments.facts import f40_survey as survey
-from longplay.experiments.facts.lab import Lab
+from longplay.experiments.facts import f45_index as index
+from longplay.experiments.facts.lab import Lab, mixture, undying, watch
 from longplay.experiments.facts.prediction import auc, logistic
 
 
@@ -121,3 +122,37 @@ def test_a_proxy_that_is_the_north_star_with_less_noise_is_never_wrong() -> None
         tests, slice(0, 4), 4 * star[:, 0], 4 * star
     )
     assert (gain, direction, recall, precision) == approx((1.5, 1.0, 1.0, 1.0))
+
+
+def test_the_index_is_the_regression_on_early_weeks() -> None:
+    rng = np.random.default_rng(45)
+    days = rng.integers(0, 8, (300, index.WEEKS)).astype(float)
+    found = index.index_of(index.moments(days))
+    rows = np.column_stack([np.ones(300), days[:, : index.EARLY]])
+    assert found == approx(np.linalg.lstsq(rows, days.mean(axis=1), rcond=None)[0][1:])
+
+
+def test_an_effect_that_is_all_in_the_surrogates_is_found_by_the_index() -> None:
+    """Who is helped keeps the gain as others keep theirs: index and truth are one."""
+    rng = np.random.default_rng(46)
+    person = np.repeat(rng.uniform(1, 6, (500, 1)), index.WEEKS, axis=1)
+    series = {
+        "lived": np.stack([person.mean(axis=0), 1.1 * person.mean(axis=0)]),
+        "moments": index.moments(person + rng.normal(scale=1e-3, size=person.shape)),
+    }
+    assert index.read(series)["index"] == approx(1.0, abs=1e-3)
+
+
+def test_weights_of_the_living_pass_from_stage_to_stage() -> None:
+    world = find_world("music")
+    choose, edges = mixture((7,), (7,), 0.0), [0.0, 20.0]
+
+    def sums(alive: np.ndarray | None) -> np.ndarray:
+        cohort = Lab(undying(world)).cohort(40, 1, 20.0, seed=6)
+        return watch(cohort, choose, ("minutes",), edges, mortal=world, alive=alive)["minutes"]
+
+    whole, half = np.ones(40), np.full(40, 0.5)
+    assert sums(half) == approx(0.5 * sums(whole))
+    assert sums(None) == approx(sums(np.ones(40)))
+    assert half == approx(0.5 * whole)
+    assert 0.5 < whole.mean() < 1.0  # some would have been lost

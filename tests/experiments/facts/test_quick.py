@@ -29,6 +29,7 @@ KNOWN_MISSES = {
     ("F34", "enjoyment"): "much is gained on a reward of minutes",
     ("F36", "trade_off"): "looks and skips are neither sensitive nor do they point anywhere",
     ("F40", "gain"): "even all hidden moods tell hardly more of tomorrow than past visits do",
+    ("F45", "index"): "early days tell who a person is, which lasts; the help moved a passing mood",
 }
 
 
