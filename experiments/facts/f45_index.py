@@ -68,13 +68,15 @@ def live(lab: Lab, people: int, helped: bool, seed: int) -> Floats:
     better = lab.world.replace("better", serving={"reach": REACH * reach})
     first = better if helped else lab.world
     choose, alive = mixture((7,), (3, 7), 0.5), np.ones(people)
-    edges = 7.0 * np.arange(HELPED + 1)
+    edges: Floats = 7.0 * np.arange(HELPED + 1)
     cohort = lab.cohort(people, 1, float(edges[-1]), seed, world=undying(first))
     early = watch(cohort, choose, ("active_day",), edges, mortal=first, alive=alive)
     edges = 7.0 * np.arange(HELPED, WEEKS + 1)
     cohort = lab.go_on(cohort, float(edges[-1]), undying(lab.world))
     late = watch(cohort, choose, ("active_day",), edges, lab.told, mortal=lab.world, alive=alive)
-    return np.concatenate([early["active_day"], late["active_day"]], axis=1).mean(axis=0)
+    days = np.concatenate([early["active_day"], late["active_day"]], axis=1)
+    by_week: Floats = days.mean(axis=0)
+    return by_week
 
 
 def moments(days: Floats) -> Floats:
