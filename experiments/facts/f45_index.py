@@ -68,12 +68,12 @@ def live(lab: Lab, people: int, helped: bool, seed: int) -> Floats:
     better = lab.world.replace("better", serving={"reach": REACH * reach})
     first = better if helped else lab.world
     choose, alive = mixture((7,), (3, 7), 0.5), np.ones(people)
-    edges: Floats = 7.0 * np.arange(HELPED + 1)
+    edges = 7.0 * np.arange(HELPED + 1)
     cohort = lab.cohort(people, 1, float(edges[-1]), seed, world=undying(first))
     early = watch(cohort, choose, ("active_day",), edges, mortal=first, alive=alive)
-    edges = 7.0 * np.arange(HELPED, WEEKS + 1)
-    cohort = lab.go_on(cohort, float(edges[-1]), undying(lab.world))
-    late = watch(cohort, choose, ("active_day",), edges, lab.told, mortal=lab.world, alive=alive)
+    later = 7.0 * np.arange(HELPED, WEEKS + 1)
+    cohort = lab.go_on(cohort, float(later[-1]), undying(lab.world))
+    late = watch(cohort, choose, ("active_day",), later, lab.told, mortal=lab.world, alive=alive)
     days = np.concatenate([early["active_day"], late["active_day"]], axis=1)
     by_week: Floats = days.mean(axis=0)
     return by_week
@@ -81,7 +81,7 @@ def live(lab: Lab, people: int, helped: bool, seed: int) -> Floats:
 
 def moments(days: Floats) -> Floats:
     """Mean products of 1, the surrogates and the outcome, (8, 8), from days (people, 36)."""
-    row = np.column_stack([np.ones(len(days)), days[:, :EARLY], days.mean(axis=1)])
+    row: Floats = np.column_stack([np.ones(len(days)), days[:, :EARLY], days.mean(axis=1)])
     products: Floats = row.T @ row / len(days)
     return products
 

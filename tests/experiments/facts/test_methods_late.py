@@ -7,6 +7,7 @@ from pytest import approx
 from longplay.envs.scenarios import find_world
 from longplay.experiments.facts import f34_signals as signals
 from longplay.experiments.facts import f36_proxies as proxies
+from longplay.experiments.facts import f39_return_bandit as bandits
 from longplay.experiments.facts import f40_survey as survey
 from longplay.experiments.facts import f45_index as index
 from longplay.experiments.facts.lab import Lab, mixture, undying, watch
@@ -156,3 +157,34 @@ def test_weights_of_the_living_pass_from_stage_to_stage() -> None:
     assert sums(None) == approx(sums(np.ones(40)))
     assert half == approx(0.5 * whole)
     assert 0.5 < whole.mean() < 1.0  # some would have been lost
+
+
+def test_rates_of_arms_are_counts_over_exposures() -> None:
+    rng = np.random.default_rng(39)
+    arm = rng.integers(0, bandits.ARMS, 600)
+    exposure = rng.uniform(1, 9, 600)
+    count = rng.poisson(exposure * (0.5 + 0.1 * arm)).astype(float)
+    found = bandits.fitted(np.eye(bandits.ARMS)[arm], count, exposure, ridge=1e-9)
+    rates = np.bincount(arm, count) / np.bincount(arm, exposure)
+    usual = np.log(count.sum() / exposure.sum())
+    assert usual + found.weights == approx(np.log(rates), abs=1e-6)
+    # Of a Poisson count n the logarithm has the variance 1 / n.
+    assert np.diag(found.covariance) * np.bincount(arm, count) == approx(1.0, abs=0.15)
+
+
+def test_one_bandit_wants_clicks_and_the_other_clicks_times_returns() -> None:
+    rng = np.random.default_rng(40)
+    arm = rng.integers(0, bandits.ARMS, 900)
+    plays = rng.poisson(100 * np.array([0.5, 0.9, 0.8, 0.4, 0.4, 0.4])[arm])
+    visits = rng.poisson(40 * np.array([1.0, 1.0, 1.5, 1.0, 1.0, 1.0])[arm])
+    known = rng.normal(size=(900, len(bandits.KNOWN)))
+    flat = np.full(900, 100.0)
+    seen = np.column_stack([arm, known, plays, flat, visits, 10 * flat])
+    assert bandits.chosen(bandits.CLICKS, seen) == 1
+    assert bandits.chosen(bandits.BOTH, seen) == 2
+
+
+def test_growth_of_a_linear_regret_and_of_one_that_grows_by_the_root() -> None:
+    assert bandits.growth(np.full(16, 0.3)) == approx(1.0)
+    root = np.diff(np.sqrt(np.arange(17)))
+    assert bandits.growth(root) == approx(np.sqrt(2) - 1)
