@@ -23,6 +23,7 @@ what tells people apart were more alike in the training.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -81,14 +82,15 @@ def live(lab: Lab, people: int, helped: bool, seed: int) -> Floats:
 
 def moments(days: Floats) -> Floats:
     """Mean products of 1, the surrogates and the outcome, (8, 8), from days (people, 36)."""
-    row: Floats = np.column_stack([np.ones(len(days)), days[:, :EARLY], days.mean(axis=1)])
+    row = np.column_stack([np.ones(len(days)), days[:, :EARLY], days.mean(axis=1)])
     products: Floats = row.T @ row / len(days)
     return products
 
 
 def index_of(products: Floats) -> Floats:
     """Weights of the surrogates in the linear regression of the outcome, (6,)."""
-    weights: Floats = np.linalg.solve(products[:-1, :-1], products[:-1, -1])[1:]
+    solved: Any = np.linalg.solve(products[:-1, :-1], products[:-1, -1])
+    weights: Floats = solved[1:]
     return weights
 
 
