@@ -7,6 +7,7 @@ from pytest import approx
 from longplay.envs.scenarios import find_world
 from longplay.experiments.facts import f34_signals as signals
 from longplay.experiments.facts import f36_proxies as proxies
+from longplay.experiments.facts import f38_shelf as shelf
 from longplay.experiments.facts import f39_return_bandit as bandits
 from longplay.experiments.facts import f40_survey as survey
 from longplay.experiments.facts import f45_index as index
@@ -188,3 +189,53 @@ def test_growth_of_a_linear_regret_and_of_one_that_grows_by_the_root() -> None:
     assert bandits.growth(np.full(16, 0.3)) == approx(1.0)
     root = np.diff(np.sqrt(np.arange(17)))
     assert bandits.growth(root) == approx(np.sqrt(2) - 1)
+
+
+def test_days_with_an_item_are_counted_from_the_first_look() -> None:
+    """By hand: looks of (lane, item, day, played)."""
+    rows = np.array(
+        [
+            (0, 5, 1, 1),  # the first look: its own day does not count
+            (0, 5, 1, 1),
+            (0, 5, 3, 1),
+            (0, 5, 3, 1),  # the same day once more
+            (0, 5, 4, 0),  # not played
+            (0, 5, 8, 1),  # day 7: still SHORT
+            (0, 5, 20, 1),
+            (0, 5, 30, 1),  # day 29: too late
+            (1, 5, 2, 0),
+            (1, 7, 9, 1),  # begins too late to be followed
+        ]
+    )
+    lane, item, day, played = rows.T
+    place = np.zeros(len(rows), np.int64)
+    looks = shelf.Looks(lane, item, day, place, played == 1, played == 1)
+    first, short, long = shelf.bonds(looks, until=2)
+    assert (looks.lane[first] * 10 + looks.item[first]).tolist() == [5, 15]
+    assert short.tolist() == [2, 0]
+    assert long.tolist() == [3, 0]
+
+
+def test_means_by_item_are_drawn_towards_the_mean_of_all() -> None:
+    means = shelf.per_item(np.array([0, 0, 1]), [1.0, 1.0, 0.0], prior=1.0)
+    assert means[:3] == approx([(2 + 2 / 3) / 3, (2 / 3) / 2, 2 / 3])
+
+
+def test_a_shelf_holds_the_best_new_items_that_were_never_played() -> None:
+    world = find_world("music").replace("small", catalogue={"items": float(shelf.ITEMS)})
+    cohort = Lab(world).cohort(6, 1, 20.0, 0, task="Feed", action="slate", decision="fetch")
+    scores = np.random.default_rng(38).random((6, shelf.ITEMS))
+    choose = shelf.shelved(scores)
+    played: list[set[int]] = [set() for _ in range(6)]
+    for _ in range(20):
+        offered = cohort._desk.candidates.copy()
+        slates = choose(cohort)
+        for lane in np.flatnonzero(~cohort.over):
+            new = [i for i in offered[lane] if i % 2 == 1 and i not in played[lane]]
+            wanted = sorted(set(new), key=lambda i: -scores[lane, i])[: shelf.SHELF]
+            assert offered[lane][slates[lane, : shelf.SHELF]].tolist() == wanted
+        cohort.step(slates)
+        for lane in np.flatnonzero(cohort.outcomes["fetches"] > 0):
+            slots = cohort.slots[lane]
+            played[lane] |= set(slots["shows"][slots["played"] == 1].tolist())
+    assert min(len(items) for items in played) > 10
