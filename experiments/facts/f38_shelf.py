@@ -16,9 +16,9 @@ shelf alike; and everybody's active days.
 
 Departures. Songs for shows: nobody subscribes, and what brings an item back is the platform's own
 ranking and its memory of past plays, so that a bond is also that ranking's liking of an item. The
-small catalogue makes it possible at all: of 100 000 items hardly one is met twice. No bandit: all early signs are gathered before, and the two
-shelves then stand still. The overall gain is in all active days, not in those with the shelf's
-items. Nobody is lost in the meantime.
+small catalogue makes it possible at all: of 100 000 items hardly one is met twice. No bandit: all
+early signs are gathered before, and the two shelves then stand still. The overall gain is in all
+active days, not in those with the shelf's items. Nobody is lost in the meantime.
 """
 
 from __future__ import annotations
@@ -187,7 +187,7 @@ def shelved(scores: Floats) -> Callable[[Cohort], Ints]:
         score = cohort._desk.features @ WEIGHTS
         wish = np.where(fits, scores[lane, offered], -np.inf)
         top = np.argsort(-wish, axis=1, kind="stable")[:, :SHELF]
-        lift = np.where(np.isfinite(wish[lane, top]), 1e6 - np.arange(SHELF), 0.0)
+        lift = np.where(np.isfinite(wish[lane, top]), 1e6 * (SHELF - np.arange(SHELF)), 0.0)
         score[lane, top] += lift
         return best(score)
 
