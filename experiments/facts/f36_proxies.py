@@ -63,7 +63,7 @@ class Settings:
     changes: int = 24
 
 
-SETTINGS = {"full": Settings(250, 3000), "quick": Settings(50, 400, changes=12)}
+SETTINGS = {"full": Settings(250, 3000), "quick": Settings(40, 300, changes=10)}
 FACT = Fact(
     id="F36",
     title="Metrics that move easily tend to move the wrong way; a good mixture is a proxy",
@@ -72,7 +72,7 @@ FACT = Fact(
     expected="sensitivity falls with directionality; the proxy is 8.5 times as sensitive (over 3)",
     tier="report",
     checks=(
-        # quick: effects of 50 people; a correlation of 13 metrics, sd .25
+        # quick: effects of 40 people; a correlation of 13 metrics, sd .25
         Check("trade_off", "correlation of sensitivity and directionality", -1.0, 0.0, (-1.0, 0.6)),
         Check("gain", "sensitivity of the proxy over that of the north star [1]", 3.0, 1e3),
         Check("direction", "directionality of the proxy, -1 to 1"),

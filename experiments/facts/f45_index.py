@@ -10,8 +10,9 @@ days of 36 weeks, and the surrogates are those of each of the first six. The ind
 regression of the outcome on the surrogates among other people, who live as ever.
 
 Departures. What is changed, how much and for how long is a free choice: a help that ends and then
-fades, as a training does; three weeks and a tenth of the reach. Deaths count by their probability
-(lab.watch). `last` is the effect of the last week before the index is drawn up.
+fades, as a training does; three weeks and a tenth of the reach, after a trial with a third, whose
+effects were too small beside their noise (index 2.1 of the truth, .4 to 3.8). Deaths count by their
+probability (lab.watch). `last` is the effect of the last week before the index is drawn up.
 
 The index promises too much: a week's active days tell above all who a person is and whether they
 are still there, which lasts, so that a gain of one day in each of the six weeks counts as one of
