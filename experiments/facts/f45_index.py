@@ -56,7 +56,7 @@ FACT = Fact(
     checks=(
         # quick: effects of 80 people: sd of a ratio about .5
         Check("index", "index over true effect [1]", 0.75, 1.25, (0.0, 2.5)),
-        Check("naive", "early mean over true effect [1]", 1.5, 100.0, (0.5, 100.0)),
+        Check("naive", "early mean over true effect [1]", low=1.5, quick=(0.5, 100.0)),
         Check("truth", "effect on the active days of a week, mean of 36 [%]"),
         Check("kept", "what the index makes of a gain of 1 in each early week [1]"),
         Check("last", "effect in the sixth week over the true effect [1]"),
