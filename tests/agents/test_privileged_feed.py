@@ -7,8 +7,16 @@ import numpy as np
 import pytest
 
 from longplay.agents import registry, rollouts
-from longplay.agents.privileged import Myopic
-from longplay.agents.privileged_feed import MyopicSlate, PatientSlate, foresee, slates
+from longplay.agents.privileged import JUDGES, Myopic, constant
+from longplay.agents.privileged_feed import (
+    MENU,
+    MyopicSlate,
+    OracleSlate,
+    PatientSlate,
+    foresee,
+    slates,
+    weighing,
+)
 from longplay.envs.cohort import Cohort
 from longplay.envs.scenarios import find_world
 
@@ -90,6 +98,51 @@ def test_patience_pays_on_feed() -> None:
     gain = value_of(policy) - value_of(MyopicSlate())
     print(f"patient over myopic: {gain.mean():+.4f}, weights {policy.weights}")
     assert gain.mean() > 4 * gain.std() / np.sqrt(len(gain))
+
+
+def test_an_oracle_plays_the_weighing_that_each_user_is_dealt() -> None:
+    cohort = maker()(len(MENU))
+    cohort.reset(seed=4)
+    spread = np.array([0.8, 0.5])
+    policy = OracleSlate(spread=tuple(spread))
+    dealt = np.array([3, 0, 7, 1, 1, 6, 2, 5])
+    played = policy.play(cohort, dealt)
+    for user, choice in enumerate(dealt):
+        alone = slates(cohort, weighing(MENU[choice]) / spread)
+        assert (played[user] == alone[user]).all()
+    # By hand: at 90 degrees minutes do not count, so the best are those of the highest worth.
+    worth = foresee(cohort, np.arange(len(MENU)))[:, :, 1]
+    best = policy.play(cohort, np.full(len(MENU), MENU.index(90.0)))
+    assert np.take_along_axis(worth, best, 1) == pytest.approx(-np.sort(-worth)[:, :10])
+
+
+def test_an_oracle_is_no_worse_than_its_best_weighing_on_those_it_learnt_from() -> None:
+    told: dict[str, list[float]] = {}
+    policy = OracleSlate.train(
+        maker(),
+        seed=0,
+        budget_steps=1,
+        users=30,
+        judges=24,
+        days=2.0,
+        rounds=1,
+        hold_days=(1.0,),
+        log=lambda name, value, step: told.setdefault(name, []).append(value),
+    )
+    court = maker()(24, autoreset_mode="DISABLED", first_user=JUDGES)
+
+    def value(rule: rollouts.Rule) -> float:
+        return float(rollouts.lives_under(court, rule, 0, policy.play).mean())
+
+    base, reached = value(constant(policy.default)), value(policy.rule)
+    assert reached == pytest.approx(max(base, told["train/value"][0]))
+    again = OracleSlate(**policy.config())
+    again.set_arrays(policy.arrays())
+    policy.bind(court)
+    again.bind(court)
+    obs, _ = court.reset(seed=1)
+    rng = np.random.default_rng(0)
+    assert (again.act(obs, rng).action == policy.act(obs, rng).action).all()
 
 
 def test_one_name_stands_for_a_reference_on_each_task(tmp_path: Path) -> None:
