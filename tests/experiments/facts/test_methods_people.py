@@ -16,6 +16,7 @@ from longplay.experiments.facts import f19_repeats as repeats
 from longplay.experiments.facts import f20_rotation as rotation
 from longplay.experiments.facts import f27_conversion as often
 from longplay.experiments.facts import f28_small_wins as wins
+from longplay.experiments.facts import f31_generalists as breadth
 from longplay.experiments.facts.lab import Lab
 
 
@@ -190,3 +191,36 @@ def test_a_change_is_that_of_sums_over_weeks() -> None:
     lived = np.array([[[10.0, 30.0], [4.0, 4.0]], [[11.0, 33.0], [4.0, 2.0]]])
     assert wins.change(lived, slice(None)) == approx((10.0, -25.0))
     assert wins.change(lived, slice(-1, None)) == approx((10.0, -50.0))
+
+
+def test_the_score_of_generalists_and_specialists_by_hand() -> None:
+    # By hand. In one place: 1. 3 and 4 in places at right angles: m ~ (3, 4), cosines .6 and .8,
+    # (3 x .6 + 4 x .8) / 7 = 5/7. 1 and 1 in places (1, 0) and (.6, .8): m ~ (1.6, .8), which
+    # has the cosine 2/sqrt 5 with both: close together is more of a specialist. Nothing: nan.
+    centres = np.array([[1.0, 0.0], [0.0, 1.0], [0.6, 0.8]])
+    activity = np.array([[0, 7, 0], [3, 4, 0], [1, 0, 1], [0, 0, 0]], float)
+    by_hand = [1.0, 5 / 7, 2 / 5**0.5, np.nan]
+    assert breadth.gs_score(activity, centres) == approx(by_hand, nan_ok=True)
+    assert breadth.gs_score(10 * activity, centres) == approx(by_hand, nan_ok=True)
+
+
+def test_topics_are_at_right_angles() -> None:
+    cohort = Lab(find_world("music")).cohort(1, 1, 1.0, 0)
+    centres = breadth.centres_of(cohort.shop)
+    items = cohort.shop.items
+    assert centres[3] == approx(items["vector"][items["topic"] == 3].mean(axis=0), abs=1e-5)
+    assert centres == approx(np.eye(len(centres)), abs=0.01)
+
+
+def test_thirds_are_weighed_and_alike_means_alike_in_amount() -> None:
+    # By hand: nine people in the order of their scores; the first three weigh 1, 2, 1, one says 1.
+    score = np.array([9, 1, 8, 2, 7, 3, 6, 4, 5.0])
+    value = (score == 1).astype(float)
+    weight = np.where(score == 2, 2.0, 1.0)
+    sums = breadth.by_group(breadth.standing(score), value, weight)
+    assert sums[1].tolist() == [1, 2, 1, 1, 1, 1, 1, 1, 1]
+    assert breadth.generalists_less_specialists(sums) == approx(1 / 4)
+    # Ten people in five pairs of an amount: in each pair one is below, one above the other.
+    amount = np.repeat(np.arange(5.0), 2)
+    place = breadth.standing_among_alike(np.arange(10.0)[::-1], amount)
+    assert place.tolist() == [0.5, 0.0] * 5
