@@ -50,7 +50,7 @@ class BestLayout(FixedLayout):
 
 
 def score_weights() -> list[dict[str, float]]:
-    """The rules tried on Feed: 32 of them, a free choice.
+    """The rules tried on Feed: 29 of them, a free choice.
 
     Each of the six scorers alone; affinity 1 with attraction in -0.5, 0, 0.5, quality in 0, 0.5, 1
     and rest in 0, 0.5; the same without rest and with quality 1 and affinity 0 or 0.5; and the

@@ -9,8 +9,8 @@ raises the return and dulls its sensitivity to satisfaction S (cue-driven respon
 2007 [M]); bad is 1 after a bad exit, A the remembered ad load. Sessions closer than `least` are
 one session by definition (30-minute rule of the data).
 Within an hour of the clock the hazard is constant, and its slowing is renewed when the absence
-has grown by a tenth, from a table of eighths of an hour (powers had cost a tenth of a fetch); the
-draw inverts the hazard integrated that way, from `least` on.
+has grown by a tenth, from a table in steps of an eighth of an hour, up to 2048 h, after which it
+stays; the draw inverts the hazard integrated that way, from `least` on.
 Coefficients are free choices or fitted by the scenario.
 """
 
@@ -55,7 +55,7 @@ class Returning(NamedTuple):
     night: float = 4.0
 
 
-EIGHTHS = 8 * 2048  # the table of the slowing ends here; beyond, the hazard falls no more
+EIGHTHS = 8 * 2048  # of an hour: the length of the table of the slowing
 
 
 def slowing_table(p: Returning) -> npt.NDArray[np.float32]:

@@ -7,8 +7,9 @@ https://ssrn.com/abstract=3166676; QME 2025, https://ideas.repec.org/a/kap/qmkte
 v23y2025i3d10.1007_s11129-025-09294-7.html [L]).
 
 Simulated: the same people with the same luck in three arms, after 60 days in the second. Half of
-all sessions, drawn anew, are without ads; each other has two ads in one break, (2, 3) or (7, 8);
-or two breaks of one ad, (2, 7) or (3, 8); or one ad alone, at 2, 3, 7 or 8. So all three put their
+all sessions, drawn anew, are without ads. The others have, in the first arm, two ads in one break,
+(2, 3) or (7, 8); in the second, two breaks of one ad, (2, 7) or (3, 8); in the third, one ad, at 2,
+3, 7 or 8. So all three put their
 ads at the same positions equally often, the first two as many of them, near the load of Pandora's
 control, the third half as many. Effects are those of the last three months, on everybody who was
 there at the start. What is left of a difference in ads per hour between the first two is taken off
@@ -16,8 +17,8 @@ by the slope between the last two.
 
 Departures. Breaks lie between songs of a list of ten rather than at times. Nothing in the laws
 tells a break of two from two breaks: what can differ is when in a session an ad tires, and what it
-finds on the way. Deaths count by their probability (lab.watch). Without sessions free of ads, at
-6.4 ads per hour, which is beyond Pandora's heaviest arm, the share was 0.31 [0.26, 0.35].
+finds on the way. Deaths count by their probability (lab.watch). In a run where every session had
+ads, 6.4 per hour, which is beyond Pandora's heaviest arm, the share was 0.31 [0.26, 0.35].
 """
 
 from __future__ import annotations

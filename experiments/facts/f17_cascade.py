@@ -104,8 +104,8 @@ def p_cascade(r: Floats, things: Ints, on: float = 1.0) -> Floats:
 
 def examination(things: Ints, clicks: Floats, items: int) -> tuple[Floats, Floats]:
     """r (items,) and x (ranks,) of equation (1), by EM over whether a title was looked at."""
-    r, x = rates(clicks, np.ones_like(clicks), things, items), np.ones(things.shape[1])
-    r, x = np.minimum(0.9, r / r.max()), clicks.mean(axis=0) / clicks.mean(axis=0).max()
+    r, mean = rates(clicks, np.ones_like(clicks), things, items), clicks.mean(axis=0)
+    r, x = np.minimum(0.9, r / r.max()), mean / mean.max()
     for _ in range(ROUNDS):
         own = r[things]
         looked = np.where(clicks == 1.0, 1.0, x * (1.0 - own) / np.maximum(1.0 - x * own, 1e-12))

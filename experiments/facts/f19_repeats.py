@@ -7,12 +7,12 @@ of consumption, and gaps grow before an item is abandoned (Benson, Kumar, Tomkin
 https://fdocuments.net/document/modeling-user-consumption-arbpaperssequences-modeling-user-
 consumption-sequences.html [L]).
 
-Simulated: logs of what people listened to beyond the skip limit, without ads. Of an item last
-heard d listens ago the chance to be the next one is counted at each lag; a power law with cut-off
-and an exponential are fitted to it on half of the people, and their likelihoods compared on the
-other half. For a repeat that happened, all items heard before are ordered by recency and by how
-often they were heard: the share of them that lies behind the one chosen, 1/2 if the order tells
-nothing. Items heard LEAST times and then no more for QUIET listens are abandoned: their last gap
+Simulated: logs of what people listened to beyond the skip limit, without ads. Of an item last heard
+d listens ago the chance to be the next one is counted at each lag; a power law with cut-off and an
+exponential are fitted to it on half of the people, and their likelihoods compared on the other
+half. For a repeat that happened, all items heard before are ordered by recency and by how often
+they were heard: the share of them that lies behind the one chosen, 1/2 if the order tells nothing.
+Items heard at least LEAST times and then no more for QUIET listens are abandoned: their last gap
 beside the median of the gaps before.
 
 Departures. That offers repeat by a power law of the lag is the law of repeats, its form set to
@@ -68,7 +68,11 @@ FACT = Fact(
         Check("form", "log-likelihood, power law less exponential, per 1000 repeats", low=0.0),
         Check("exponent", "of the power law, above 0 if recent is likelier [1]", low=0.0),
         Check("share", "of listens that are repeats [1]", 0.15, 0.59),
-        Check("last_gap", "last gap before abandonment over the median before, mean [1]", low=1.0),
+        Check(
+            "last_gap",
+            "last gap before abandonment over the median before, geometric mean [1]",
+            low=1.0,
+        ),
         Check("recency", "share of known items that are less recent than the one chosen [1]"),
         Check("predictor", "that share by recency less that by frequency [1]", low=0.0),
         Check("form_later", "`form` at lags beyond a slate"),

@@ -6,7 +6,7 @@ to .63, random forests); as factors of a recommender's reward they gained .12 % 
 enjoyment (Wang et al., KDD 2022 [S]).
 
 Simulated, the signals: people live with a middle load of ads. Of the third with the fewest active
-days in the first two weeks, who has as many active days in weeks 11 and 12 as half of all people?
+days in the first two weeks, who has at least the median of all people's in weeks 11 and 12?
 Each signal of the first two weeks is scored by the area under its curve, and all together by that
 of a logistic regression on people it did not learn from.
 
@@ -20,12 +20,12 @@ D the entropy of topics before and after the session [nat], T0 the median absenc
 live under both.
 
 Departures. The two signals are not the best ones here: the mere number of visits tells more
-(`rival`). Logistic regression for random forests. One step of a gradient for a deep recommender and
-both factors at once. Topics count by the platform's tally, which fades within days. Enjoyment is
-satisfaction on active days, which only a simulator knows; theirs was asked. A small gain is one up
-to 3 %, which is the range of F28. Ours are larger since the step for minutes alone is a step away
-from quality (`for_minutes`): in this world a visit ends when its goal is reached, and good items
-reach it sooner. With goals out of reach the same step goes towards quality (+0.75).
+(`rival`). Logistic regression for random forests. One step of a gradient for a deep recommender,
+and both factors are put in together. Topics count by the platform's tally, which fades within days.
+Enjoyment is satisfaction on active days, which only a simulator knows; theirs was asked. A small
+gain is one up to 3 %, which is the range of F28. Ours are larger since the step for minutes alone
+is a step away from quality (`for_minutes`): in this world a visit ends when its goal is reached,
+and good items reach it sooner. With goals out of reach the same step goes towards quality (+0.75).
 """
 
 from __future__ import annotations
@@ -49,7 +49,9 @@ OUTCOME = (70.0, 84.0)  # [day]
 SIGNALS = (
     "variety", "revisit", "active days", "visits", "minutes", "plays", "likes", "skips", "novelty",
 )  # fmt: skip
-PRODUCTION = 0.5 * np.array([1.0, 0.5, 0.5, 0.0, 0.1, 0.0])  # of SCORERS, as agents/fixed.py
+PRODUCTION = 0.5 * np.array(
+    [1.0, 0.5, 0.5, 0.0, 0.1, 0.0]
+)  # of SCORERS: half of the agent's, so that no trial is clipped
 JITTER, STRIDE = 0.15, 0.25  # of weights: sd of the trial, length of the step; free choice
 VARIETY, BACK = 5.0, 10.0  # m and c of the reward, Wang et al. [S]
 ONLY_MINUTES, ALL = 0, 1  # rewards
@@ -83,7 +85,7 @@ FACT = Fact(
         Check("rival", "area of the best of the other signals [1]"),
         Check("visits", "visits, for the two factors in the reward [%]", 0.0, 3.0, (-4.0, 5.0)),
         Check("enjoyment", "enjoyment, for the two factors [%]", 0.0, 3.0, (-4.0, 5.0)),
-        Check("for_minutes", "share of quality in the step for minutes alone, -1 to 1"),
+        Check("for_minutes", "quality's component of the unit step for minutes alone [1]"),
         Check("converted", "share of the third that reach the median of all [%]"),
     ),
 )

@@ -208,9 +208,11 @@ def judged(tests: Tests, rows: slice, seen: Floats, true: Floats) -> list[float]
 
 
 def scores(tests: Tests) -> tuple[Floats, Floats]:
-    """Sensitivity, and directionality of true effects, of each metric turned to agree."""
-    agreed = directionality(tests.true[:, :STAR], tests.true[:, STAR])
-    return sensitivity(tests.seen[:, :STAR]), np.abs(agreed)
+    """Sensitivity, and directionality of true effects, of each metric turned by past tests."""
+    past = tests.seen[:PAST]
+    turned = np.sign(directionality(past[:, :STAR], past[:, STAR]))
+    agreed: Floats = turned * directionality(tests.true[:, :STAR], tests.true[:, STAR])
+    return sensitivity(tests.seen[:, :STAR]), agreed
 
 
 def figure(series: Series, readings: Readings) -> str:

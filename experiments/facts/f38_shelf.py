@@ -8,17 +8,19 @@ Simulated: Feed over a small catalogue of items, which the ranking of production
 memory bring up again. Some people live with that ranking, much disturbed at random. Of every item
 is noted how often it is played when looked at, and on how many of the 7 and 28 days after a
 person's first look that person plays it. Half of the items are old: a straight line foretells their
-28 days among some of the people from the signs of 7 days among the others. The other half are new:
+days of 28 among half of the people, fitted to plays per look and the days of 7 among the other
+half. The other half of the items are new:
 nothing is known of them but those early signs. Then other people live with a shelf: the first three
 positions of each slate go to new items that they never played, by plays per look or by the line.
 Counted are the days on which an item is played in the 28 after its first look, all items of the
 shelf alike; and everybody's active days.
 
-Departures. Songs for shows: nobody subscribes, and what brings an item back is the platform's own
-ranking and its memory of past plays, so that a bond is also that ranking's liking of an item. The
-small catalogue makes it possible at all: of 100 000 items hardly one is met twice. No bandit: all
-early signs are gathered before, and the two shelves then stand still. The overall gain is in all
-active days, not in those with the shelf's items. Nobody is lost in the meantime.
+Departures. Production's small weight of freshness is left out. Songs for shows: nobody subscribes,
+and what brings an item back is the platform's own ranking and its memory of past plays, so that a
+bond is also that ranking's liking of an item. The small catalogue makes it possible at all: of 100
+000 items hardly one is met twice. No bandit: all early signs are gathered before, and the two
+shelves then stand still. The overall gain is in all active days, not in those with the shelf's
+items. Nobody is lost in the meantime.
 """
 
 from __future__ import annotations
@@ -72,7 +74,7 @@ FACT = Fact(
         Check("overall", "active days, by signs over by clicks [%]", low=0.0, quick=(-6.0, 100.0)),
         Check("new", "days per first look on a new item [%]", low=0.0, quick=(-50.0, 1000.0)),
         Check("more", "the latter gain less the former [points]", low=0.0, quick=(-50.0, 1000.0)),
-        Check("foretold", "correlation of foretold and true days of old items"),
+        Check("foretold", "correlation of fitted and true days of the old items fitted to"),
         Check("clicks", "correlation of plays per look and true days of old items"),
     ),
 )

@@ -9,7 +9,8 @@ ranking; then all live as before. Weeks stand for quarters: the outcome is the m
 days of 36 weeks, and the surrogates are those of each of the first six. The index is the linear
 regression of the outcome on the surrogates among other people, who live as ever.
 
-Departures. What is changed, how much and for how long is a free choice: a help that ends and then
+Departures. Near the end of the help nobody stays away for more than eight days beyond it
+(lab.go_on). What is changed, how much and for how long is a free choice: a help that ends and then
 fades, as a training does; three weeks and a tenth of the reach, after a trial with a third, whose
 effects were too small beside their noise (index 2.1 of the truth, .4 to 3.8). Deaths count by their
 probability (lab.watch). `last` is the effect of the last week before the index is drawn up.

@@ -27,13 +27,13 @@ judged on others. `myopic` sees everything hidden and takes what is best for the
 the layout of the highest expected revenue of one decision, on Feed the slate of the most expected
 minutes. The last sees everything hidden and looks ahead. On AdLoad, `oracle`: from the best fixed
 rule on, lives are forked, every layout is tried in each fork under the same luck, a better policy
-is fitted and becomes the next base, until the 95 % interval of what a round gains includes 0 (2
-to 6 rounds). On Feed, `patient`: the best weighing of what each item gives in minutes and in
-lasting worth, found on whole lives of training people; it does not fork. Both are lower bounds of
-the best long run, not the best. Forks were tried on Feed, too (`oracle` there, which may take
-another weighing for every hidden state): of what days under one weighing differ from days under
-another, hidden state told nothing (explained out of sample: -0.3 to 0 %, with 8 weighings held for
-a day and with 3 held for five), and no round gained anything over the best weighing for all.
+is fitted and becomes the next base, until the 95 % interval of what a round gains includes 0 (2 to
+6 rounds). On Feed, `patient`: the best weighing of what each item gives in minutes and in lasting
+worth, found on whole lives of training people; it does not fork. Both are lower bounds of the best
+long run, not the best. Forks were tried on Feed, too: `oracle` there may choose another weighing in
+every hidden state. In `bench` no round gained anything over the best weighing for all, since hidden
+state did not tell which weighing does better (variance explained out of sample: -0.3 to 0 %, with 8
+weighings held for a day and with 3 held for five).
 
 Means are per person, discounted by the calendar; intervals cover 95 %, over people and seeds.
 Differences are taken person by person: same people, same luck.

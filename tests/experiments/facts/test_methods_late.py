@@ -159,6 +159,18 @@ def test_weights_of_the_living_pass_from_stage_to_stage() -> None:
     assert half == approx(0.5 * whole)
     assert 0.5 < whole.mean() < 1.0  # some would have been lost
 
+    lab = Lab(undying(world))
+    first, alive = lab.cohort(40, 1, 10.0, seed=6), np.ones(40)
+    watch(first, choose, ("minutes",), [0.0, 10.0], mortal=world, alive=alive)
+
+    def later(weight: np.ndarray) -> np.ndarray:
+        cohort, period = lab.go_on(first, 20.0), [10.0, 20.0]
+        return watch(cohort, choose, ("minutes",), period, mortal=world, alive=weight)["minutes"]
+
+    kept = alive.copy()
+    assert later(alive) == approx(kept[:, None] * later(np.ones(40)))
+    assert (alive < kept).any()
+
 
 def test_rates_of_arms_are_counts_over_exposures() -> None:
     rng = np.random.default_rng(39)
@@ -188,7 +200,8 @@ def test_one_bandit_wants_clicks_and_the_other_clicks_times_returns() -> None:
 def test_growth_of_a_linear_regret_and_of_one_that_grows_by_the_root() -> None:
     assert bandits.growth(np.full(16, 0.3)) == approx(1.0)
     root = np.diff(np.sqrt(np.arange(17)))
-    assert bandits.growth(root) == approx(np.sqrt(2) - 1)
+    # By hand: (4 - sqrt 8) / 8 a week over (sqrt 8 - 1) / 7 a week.
+    assert bandits.growth(root) == approx((4 - 8**0.5) / 8 / ((8**0.5 - 1) / 7))
 
 
 def test_days_with_an_item_are_counted_from_the_first_look() -> None:

@@ -24,8 +24,8 @@ KNOWN_MISSES = {
     ("F27", "converted"): "months vary by chance: who comes seldom in one comes often in another",
     ("F31", "platform"): "churn knows satisfaction and habit, which pull apart, and not breadth",
     ("F31", "community"): "tastes never drift: hardly anybody, of either kind, gives up a topic",
-    ("F34", "visits"): "minutes alone lead away from quality, as a goal reached ends a visit: so",
-    ("F34", "enjoyment"): "much is gained on a reward of minutes",
+    ("F34", "visits"): "beyond 3 %: minutes alone lead away from quality, as a goal ends a visit",
+    ("F34", "enjoyment"): "the same",
     ("F36", "trade_off"): "looks and skips are neither sensitive nor do they point anywhere",
     ("F40", "gain"): "even all hidden moods tell hardly more of tomorrow than past visits do",
     ("F45", "index"): "early days tell who a person is, which lasts; the help moved a passing mood",
@@ -39,10 +39,9 @@ def test_a_fact_holds_or_is_shown_to_miss(name: str) -> None:
     parts = [one.measure(lab, one.settings["quick"], seed) for seed in range(SEEDS)]
     judged = judge(one, parts, quick=True)
     for verdict in judged.verdicts:
-        if (name, verdict.check.name) in KNOWN_MISSES:
-            continue
-        assert verdict.word != MISSES, (verdict.check.name, verdict.measured)
-        assert np.isfinite(verdict.measured.mean)
+        assert np.isfinite(verdict.measured.mean), verdict.check.name
+        if (name, verdict.check.name) not in KNOWN_MISSES:
+            assert verdict.word != MISSES, (verdict.check.name, verdict.measured)
     assert one.figure(judged.series, judged.readings).startswith("<svg xmlns")
 
 
