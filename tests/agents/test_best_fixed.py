@@ -50,7 +50,6 @@ def test_every_layout_is_tried_and_the_one_that_earns_most_is_shown() -> None:
 def test_score_weights_are_different_and_within_bounds() -> None:
     rules = score_weights()
     assert len(rules) == 29
-    assert len(rules) == 29
     assert len({tuple(sorted(rule.items())) for rule in rules}) == len(rules)
     assert all(-1.0 <= weight <= 1.0 and weight for rule in rules for weight in rule.values())
 
