@@ -20,6 +20,17 @@ def test_example_runs(
         assert capsys.readouterr().out.strip()
 
 
+DOCS = sorted((README.parent / "docs").glob("*.md"))
+
+
+@pytest.mark.extras
+@pytest.mark.parametrize("page", DOCS, ids=[page.stem for page in DOCS])
+def test_what_a_page_imports_is_there(page: Path) -> None:
+    for block in re.findall(r"```python\n(.*?)```", page.read_text(), flags=re.S):
+        imports = [line for line in block.splitlines() if line.startswith(("import ", "from "))]
+        exec(compile("\n".join(imports), page.name, "exec"), {})
+
+
 def test_first_screen_is_the_commands() -> None:
     screen = README.read_text().splitlines()[:14]
     for target in ("make demo", "make test", "make check", "make bench"):
