@@ -101,7 +101,7 @@ def driven(told: Story, folder: Path, what: str, width: int = 1280) -> dict:
 
 
 def test_keys_go_through_the_visits(tmp_path) -> None:
-    told = story()
+    told = story(user=6)  # their lives part at the third visit
     one, two = (visits(life) for life in told.lives)
     part = parting(*told.lives)
     assert part.lived is not None
