@@ -26,7 +26,7 @@ KNOWN_MISSES = {
     ("F31", "community"): "tastes never drift: hardly anybody, of either kind, gives up a topic",
     ("F34", "visits"): "beyond 3 %: minutes alone lead away from quality, as a goal ends a visit",
     ("F34", "enjoyment"): "the same",
-    ("F36", "trade_off"): "looks and skips are neither sensitive nor do they point anywhere",
+    ("F36", "trade_off"): "looks, skips and fetches neither move easily nor point the right way",
     ("F40", "gain"): "even all hidden moods tell hardly more of tomorrow than past visits do",
     ("F45", "index"): "early days tell who a person is, which lasts; the help moved a passing mood",
 }
