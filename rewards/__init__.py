@@ -4,7 +4,10 @@
 """
 
 from longplay.rewards.formula import parse
-from longplay.rewards.objective import Objective, WeightedSum
+from longplay.rewards.logs import per_user, record
+from longplay.rewards.objective import Objective
+from longplay.rewards.returns import Gap, PresentValue, Returned, Returned1d, Returned7d, Survival
+from longplay.rewards.shaping import Potential, State
 from longplay.rewards.signals import (
     SIGNALS,
     ActiveDay,
@@ -14,15 +17,12 @@ from longplay.rewards.signals import (
     Answered,
     Duplicates,
     Ended,
-    Gap,
     Hides,
     Likes,
     Looked,
     Minutes,
     Novelty,
     Plays,
-    Returned1d,
-    Returned7d,
     Revenue,
     Saves,
     Shares,
@@ -31,6 +31,8 @@ from longplay.rewards.signals import (
     Survey,
     find_signal,
 )
+from longplay.rewards.step import Step, joined
+from longplay.rewards.sums import Named, Product, WeightedSum
 from longplay.rewards.wrappers import rewarded
 
 __all__ = [
@@ -47,9 +49,14 @@ __all__ = [
     "Likes",
     "Looked",
     "Minutes",
+    "Named",
     "Novelty",
     "Objective",
     "Plays",
+    "Potential",
+    "PresentValue",
+    "Product",
+    "Returned",
     "Returned1d",
     "Returned7d",
     "Revenue",
@@ -57,9 +64,15 @@ __all__ = [
     "Shares",
     "Signal",
     "Skips",
+    "State",
+    "Step",
     "Survey",
+    "Survival",
     "WeightedSum",
     "find_signal",
+    "joined",
     "parse",
+    "per_user",
+    "record",
     "rewarded",
 ]

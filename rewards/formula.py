@@ -1,18 +1,26 @@
 """Formulas: `parse("0.7 * minutes - 0.3 * skips")` reads what an objective prints.
 
 A formula is made of signal names, with settings in brackets where wanted (`gap(cap_days=30)`),
-numbers, `+`, `-`, `*` and `/` by a number, and brackets. Nothing else is understood or run.
+features of the user (`state.tenure`), `potential(...)` of these, numbers, `+`, `-`, `*`, `/` by a
+number, and brackets; `(joy := ...)` names a part. Fitted objectives, which no formula can hold, are
+handed in by name: `parse("minutes + 2 * index", index=fitted)`. Nothing else is understood or run.
 """
 
 import ast
+from collections.abc import Mapping
 from typing import Any
 
 from longplay.rewards.objective import Objective
+from longplay.rewards.shaping import Potential, State
 from longplay.rewards.signals import find_signal
 
 
-def parse(text: str) -> Objective:
+def parse(text: str, **fitted: Objective) -> Objective:
     """The objective that `text` says.
+
+    Args:
+        text: the formula.
+        fitted: objectives that the formula may name, and signals that it may shadow.
 
     Raises:
         ValueError: it is no formula, longer than LONGEST, or names an unknown or hidden signal.
@@ -24,7 +32,7 @@ def parse(text: str) -> Objective:
             f"{text[:20]!r}... has {len(text)} characters; a formula has at most {LONGEST}"
         )
     try:
-        value = _read(ast.parse(text.strip(), mode="eval").body)
+        value = _read(ast.parse(text.strip(), mode="eval").body, fitted)
     except SyntaxError as error:
         raise ValueError(f"{text!r} is no formula: {error.msg}. {EXAMPLE}") from None
     except (RecursionError, MemoryError):  # of _read, or of Python's own parser
@@ -40,7 +48,7 @@ LONGEST = 2000  # characters; far beyond a sum of all signals
 EXAMPLE = "Write signals and weights, e.g. 0.7 * minutes - 0.3 * skips"
 
 
-def _read(node: ast.expr) -> Any:
+def _read(node: ast.expr, fitted: Mapping[str, Objective]) -> Any:
     """An objective or a number."""
     match node:
         case ast.Constant(value=bool()):
@@ -48,19 +56,45 @@ def _read(node: ast.expr) -> Any:
         case ast.Constant(value=int() | float() as number):
             return number
         case ast.Name(id=name):
-            return find_signal(name)
+            return fitted[name] if name in fitted else find_signal(name)
+        case ast.Attribute(value=ast.Name(id="state"), attr=name):
+            return State(name)
+        case ast.Call(func=ast.Name(id="potential"), args=[phi], keywords=[]):
+            return Potential(_read(phi, fitted))
         case ast.Call(func=ast.Name(id=name), args=[], keywords=settings):
-            return find_signal(name, **{str(s.arg): _read(s.value) for s in settings})
+            return find_signal(name, **{str(s.arg): _setting(s.value) for s in settings})
+        case ast.NamedExpr(target=ast.Name(id=name), value=inner):
+            return _named(name, _read(inner, fitted))
         case ast.UnaryOp(op=ast.USub(), operand=operand):
-            return -_read(operand)
+            return -_read(operand, fitted)
         case ast.UnaryOp(op=ast.UAdd(), operand=operand):
-            return _read(operand)
+            return _read(operand, fitted)
         case ast.BinOp(left=left, op=ast.Add(), right=right):
-            return _read(left) + _read(right)
+            return _read(left, fitted) + _read(right, fitted)
         case ast.BinOp(left=left, op=ast.Sub(), right=right):
-            return _read(left) - _read(right)
+            return _read(left, fitted) - _read(right, fitted)
         case ast.BinOp(left=left, op=ast.Mult(), right=right):
-            return _read(left) * _read(right)
+            return _read(left, fitted) * _read(right, fitted)
         case ast.BinOp(left=left, op=ast.Div(), right=right):
-            return _read(left) / _read(right)
+            return _read(left, fitted) / _read(right, fitted)
+    raise TypeError(f"{ast.unparse(node)!r} is neither signal nor number")
+
+
+def _named(name: str, inner: Any) -> Objective:
+    if not isinstance(inner, Objective):
+        raise TypeError(f"{name} names no objective")
+    return inner.named(name)
+
+
+def _setting(node: ast.expr) -> Any:
+    """What a signal is set to: a number, a word in quotes, None, or a tuple of them."""
+    match node:
+        case ast.Constant(value=bool()):
+            pass
+        case ast.Constant(value=int() | float() | str() | None as value):
+            return value
+        case ast.UnaryOp(op=ast.USub(), operand=ast.Constant(value=int() | float() as number)):
+            return -number
+        case ast.Tuple(elts=elements):
+            return tuple(_setting(element) for element in elements)
     raise TypeError(f"{ast.unparse(node)!r} is neither signal nor number")

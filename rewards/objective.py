@@ -1,4 +1,4 @@
-"""An objective: what an OUTCOME batch is worth, in named parts, as one object.
+"""An objective: what outcomes are worth, in named parts, as one object.
 
     objective = 0.7 * Minutes() - 0.3 * Skips()
     objective(outcomes)            # float64, one number a row
@@ -6,34 +6,33 @@
     str(objective)                 # "0.7 * minutes - 0.3 * skips"; `formula.parse` reads it back
     Objective.from_dict(objective.to_dict()) == objective
 
+Objectives add, subtract, multiply with numbers and with each other, and take names:
+`(0.7 * Minutes() - 0.3 * Skips()).named("pleasure") * Returned(days=7)`.
+
 Rows in which nobody acted (`fetches == 0`: a reset step, a finished life) are worth exactly 0.
-An objective sees the visible fields alone: the hidden ones are cut off before it is asked.
+An objective sees what a platform could log alone: hidden fields are cut off before it is asked.
 """
 
-import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
-from numbers import Real
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import numpy as np
-import numpy.typing as npt
 
-from longplay.envs.state import HIDDEN_OUTCOMES
-
-Outcomes = npt.NDArray[Any]  # OUTCOME, any shape
-Values = npt.NDArray[np.float64]  # the same shape
+from longplay.rewards.step import Outcomes, Step, Values
 
 
 class Objective(ABC):
     """What a batch of outcomes is worth. Objectives add, subtract and take scalar weights.
 
-    A subclass gives `label`, `evaluate`, and, to be saved, a `kind` of its own with `to_dict` and
-    `_from_dict`.
+    A subclass gives `label`; `evaluate(outcomes)`, or `judge(step)` and `needs` if it looks at more
+    than outcomes; and, to be saved, a `kind` of its own with `to_dict` and `_from_dict`.
     """
 
     __array_ufunc__ = None  # np.float64(0.7) * objective is ours to answer
     kind: ClassVar[str] = ""
+    needs: frozenset[str] = frozenset()  # parts of a Step beyond its outcomes
+    window_days: float = 0.0  # how far beyond its step it looks [day]
     _kinds: ClassVar[dict[str, type["Objective"]]] = {}
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -46,9 +45,24 @@ class Objective(ABC):
     def label(self) -> str:
         """Its name as a part: in `parts`, in formulas, in TensorBoard."""
 
-    @abstractmethod
     def evaluate(self, outcomes: Outcomes) -> Values:
         """Worth of rows in which somebody acted; `outcomes` has visible fields only."""
+        raise NotImplementedError(f"{type(self).__name__} gives neither evaluate nor judge")
+
+    def judge(self, step: Step) -> Values:
+        """Worth of the rows of a step in which somebody acted."""
+        return self.evaluate(step.outcomes)
+
+    def on_states(self, states: Any) -> Values:
+        """Worth of states (..., 30) rather than of steps, for objectives that are such; see State.
+
+        Raises:
+            TypeError: it is none.
+        """
+        raise TypeError(
+            f"{self} is no function of a state: it tells of a step; build potentials of State(...) "
+            "or of a model fitted to states"
+        )
 
     @abstractmethod
     def to_dict(self) -> dict[str, Any]:
@@ -62,28 +76,39 @@ class Objective(ABC):
         """The weighted sum that it is: itself, once."""
         return ((1.0, self),)
 
-    def __call__(self, outcomes: Outcomes) -> Values:
+    def __call__(self, step: Step | Outcomes) -> Values:
         """Worth of every row: the sum of `parts`.
 
         Args:
-            outcomes: OUTCOME of any shape, e.g. `cohort.outcomes` (n,).
+            step: a Step, or an OUTCOME array of any shape, e.g. `cohort.outcomes` (n,).
 
         Returns:
-            float64 of that shape.
+            float64 of the outcomes' shape.
 
         Raises:
-            TypeError: `outcomes` is not an OUTCOME array.
+            TypeError: neither came.
+            ValueError: it needs more than these outcomes tell.
         """
-        return total(self.parts(outcomes))
+        return total(self.parts(step))
 
-    def parts(self, outcomes: Outcomes) -> dict[str, Values]:
+    def parts(self, step: Step | Outcomes) -> dict[str, Values]:
         """Worth of every row by label of the term, weights included."""
-        seen = visible(outcomes)
-        lived = seen["fetches"] > 0
+        seen = step if isinstance(step, Step) else Step(step)
+        lived = seen.outcomes["fetches"] > 0
         return {
-            term.label: np.where(lived, weight * term.evaluate(seen), 0.0)
+            term.label: np.where(lived, weight * term.judge(seen), 0.0)
             for weight, term in self.terms()
         }
+
+    def named(self, name: str) -> "Objective":
+        """The same, as one part of that name.
+
+        Raises:
+            ValueError: `name` is no identifier.
+        """
+        from longplay.rewards.sums import Named
+
+        return Named(name, self)
 
     @staticmethod
     def from_dict(data: Mapping[str, Any]) -> "Objective":
@@ -101,109 +126,40 @@ class Objective(ABC):
                 f"{data!r} is a damaged objective ({error}); wanted what to_dict() writes"
             ) from error
 
-    def __mul__(self, weight: object) -> "WeightedSum":
-        factor = _weight(weight, self.label)
-        return WeightedSum((factor * w, term) for w, term in self.terms())
+    # What combinations become lies in sums.py, which builds on this file.
+
+    def __mul__(self, other: object) -> "Objective":
+        from longplay.rewards.sums import multiplied
+
+        return multiplied(self, other)
 
     __rmul__ = __mul__
 
-    def __truediv__(self, divisor: object) -> "WeightedSum":
-        if isinstance(divisor, Real) and divisor == 0:
-            raise ValueError(f"{self} / 0 has no value; divide by a number that is not 0")
-        return self * (1.0 / _weight(divisor, self.label))
+    def __truediv__(self, divisor: object) -> "Objective":
+        from longplay.rewards.sums import divided
 
-    def __neg__(self) -> "WeightedSum":
+        return divided(self, divisor)
+
+    def __neg__(self) -> "Objective":
         return self * -1.0
 
-    def __add__(self, other: object) -> "WeightedSum":
-        return WeightedSum((*self.terms(), *_objective(other, self).terms()))
+    def __add__(self, other: object) -> "Objective":
+        from longplay.rewards.sums import added
 
-    def __sub__(self, other: object) -> "WeightedSum":
-        return self + -1.0 * _objective(other, self)
+        return added(self, other)
 
-    def __radd__(self, other: object) -> "WeightedSum":
-        if isinstance(other, Real) and other == 0:  # sum() begins with 0
-            return WeightedSum(self.terms())
-        return _objective(other, self) + self
+    def __radd__(self, other: object) -> "Objective":
+        from longplay.rewards.sums import added_to
+
+        return added_to(self, other)
+
+    def __sub__(self, other: object) -> "Objective":
+        from longplay.rewards.sums import subtracted
+
+        return subtracted(self, other)
 
     def __str__(self) -> str:
         return self.label
-
-
-class WeightedSum(Objective):
-    """A weighted sum of objectives; equal ones are merged, so every label stands once.
-
-    Two sums are equal if they have the same weights for the same terms, in whatever order. What
-    it leaves invariant: multiplied by a positive number, it ranks policies as before.
-
-    Args:
-        terms: (weight, objective) pairs; sums among them are opened up.
-
-    Raises:
-        ValueError: a weight is nan or infinite, no terms, or two different terms of one label.
-        TypeError: a weight is no number or a term no objective.
-    """
-
-    kind: ClassVar[str] = "sum"
-
-    def __init__(self, terms: Iterable[tuple[float, Objective]]) -> None:
-        merged: dict[Objective, float] = {}
-        for weight, term in terms:
-            if not isinstance(term, Objective):
-                raise TypeError(f"{term!r} is no objective; give signals, e.g. Minutes()")
-            outer = _weight(weight, term.label)
-            for inner, part in term.terms():
-                merged[part] = _weight(merged.get(part, 0.0) + outer * inner, part.label)
-        if not merged:
-            raise ValueError("a weighted sum needs a term; give signals, e.g. [(1.0, Minutes())]")
-        labels = [term.label for term in merged]
-        for label in labels:
-            if labels.count(label) > 1:
-                raise ValueError(f"two different terms are called {label!r}; rename one")
-        self._terms = tuple((weight, term) for term, weight in merged.items())
-
-    def terms(self) -> tuple[tuple[float, Objective], ...]:
-        """(weight, term) pairs, in the order in which they were written."""
-        return self._terms
-
-    @property
-    def label(self) -> str:
-        """The formula, in brackets if it has several terms."""
-        return f"({self})" if len(self._terms) > 1 else str(self)
-
-    def evaluate(self, outcomes: Outcomes) -> Values:
-        """Weighted sum of the terms."""
-        return total({t.label: weight * t.evaluate(outcomes) for weight, t in self._terms})
-
-    def to_dict(self) -> dict[str, Any]:
-        """{"kind": "sum", "terms": [[weight, term], ...]}."""
-        return {"kind": self.kind, "terms": [[w, term.to_dict()] for w, term in self._terms]}
-
-    @classmethod
-    def _from_dict(cls, data: Mapping[str, Any]) -> "WeightedSum":
-        return cls((weight, Objective.from_dict(term)) for weight, term in data["terms"])
-
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, WeightedSum):
-            return NotImplemented
-        return {t: w for w, t in self._terms} == {t: w for w, t in other._terms}
-
-    def __hash__(self) -> int:
-        return hash(frozenset(self._terms))
-
-    def __str__(self) -> str:
-        return self._formula(str)
-
-    def __repr__(self) -> str:
-        return self._formula(repr)
-
-    def _formula(self, show: Any) -> str:
-        text = ""
-        for i, (weight, term) in enumerate(self._terms):
-            negative = math.copysign(1.0, weight) < 0
-            sign = (" - " if negative else " + ") if i else ("-" if negative else "")
-            text += f"{sign}{abs(weight)!r} * {show(term)}"
-        return text
 
 
 def total(parts: Mapping[str, Values]) -> Values:
@@ -213,40 +169,3 @@ def total(parts: Mapping[str, Values]) -> Values:
     for value in values[1:]:
         out += value
     return out
-
-
-def visible(outcomes: Outcomes) -> Outcomes:
-    """A view of `outcomes` without its hidden fields; TypeError if it is no OUTCOME array."""
-    names = getattr(getattr(outcomes, "dtype", None), "names", None)
-    if not names or "fetches" not in names:
-        kind = getattr(outcomes, "dtype", type(outcomes).__name__)
-        raise TypeError(
-            f"outcomes of type {kind} came; an objective judges an OUTCOME array: "
-            "give cohort.outcomes, or records of longplay.envs.state.OUTCOME"
-        )
-    return outcomes[[name for name in names if name not in HIDDEN_OUTCOMES]]
-
-
-def _weight(weight: object, label: str) -> float:
-    """`weight` as a finite float."""
-    if isinstance(weight, (bool, np.bool_)) or not isinstance(weight, Real):
-        raise TypeError(
-            f"{weight!r} cannot weigh {label}; a weight is one real number: "
-            "signals add up, they do not multiply"
-        )
-    try:
-        number = float(weight)
-    except OverflowError:  # an int or a fraction beyond 1.8e308
-        number = math.inf
-    if not math.isfinite(number):
-        raise ValueError(f"weight {number} of {label} is not finite; give a finite number")
-    return number
-
-
-def _objective(other: object, mine: Objective) -> Objective:
-    if not isinstance(other, Objective):
-        raise TypeError(
-            f"{other!r} cannot be added to {mine}; add another signal (a constant would also pay "
-            "for steps in which nothing happened)"
-        )
-    return other

@@ -4,22 +4,25 @@ A signal reads an OUTCOME batch and gives one float64 a row. A row is one step o
 fetch, or a whole session (`decision="session"`), of which counts and minutes are sums. Rows in
 which nobody acted (`fetches == 0`) give 0. Hidden fields cannot be asked for.
 
-A new signal is a subclass with a docstring, `name`, `unit`, `range`, and `evaluate` unless it is
-the outcome field of the same name; it registers itself:
+A new signal is a subclass with a docstring, `name`, `unit`, `range`, the three lines of its page
+(`formula`, `source`, `leaves`), and `evaluate` unless it is the outcome field of the same name; it
+registers itself:
 
     @dataclass(frozen=True)
     class Binge(Signal):
         "1 if more than an hour was played."
 
         name, unit, range = "binge", "1", (0.0, 1.0)
+        formula = "1[minutes > 60]"
 
         def evaluate(self, outcomes):
             return (outcomes["minutes"] > 60.0).astype(np.float64)
+
+One that looks at more than outcomes names it in `needs` and gives `judge(step)` instead.
 """
 
 import difflib
 import math
-import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
 from typing import Any, ClassVar
@@ -27,9 +30,11 @@ from typing import Any, ClassVar
 import numpy as np
 
 from longplay.envs.state import HIDDEN, HIDDEN_OUTCOMES
-from longplay.rewards.objective import Objective, Outcomes, Values
+from longplay.rewards.objective import Objective
+from longplay.rewards.step import Outcomes, Values
 
 ANY = (0.0, math.inf)
+SPLIT = "a session judged fetch by fetch or as one step comes to the same sum"
 
 
 class Registry(Mapping[str, type["Signal"]]):
@@ -72,6 +77,9 @@ class Signal(Objective):
     name: ClassVar[str] = ""
     unit: ClassVar[str] = "1"
     range: ClassVar[tuple[float, float]] = ANY  # of one row
+    formula: ClassVar[str] = ""  # empty: the outcome field of the same name
+    source: ClassVar[str] = "logged: a field of OUTCOME (envs/state.py)"
+    leaves: ClassVar[str] = SPLIT  # what it leaves invariant
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -241,6 +249,7 @@ class Survey(Signal):
     """
 
     name, range = "survey", (0.0, 1.0)
+    formula = "survey if answered, else 0"
 
     def evaluate(self, outcomes: Outcomes) -> Values:
         """The answer, or 0."""
@@ -253,6 +262,7 @@ class Answered(Signal):
     """1 if a survey answer was given."""
 
     name, range = "answered", (0.0, 1.0)
+    formula = "1[survey answered]"
 
     def evaluate(self, outcomes: Outcomes) -> Values:
         """1 where there is an answer."""
@@ -274,66 +284,3 @@ class ActiveDay(Signal):
     """
 
     name, range = "active_day", (0.0, 1.0)
-
-
-@dataclass(frozen=True)
-class Returned1d(Signal):
-    """1 if the session ended and the user is back within 24 h; 0 within a session.
-
-    It is known only 24 h later: a live platform would credit it with that delay.
-    """
-
-    name, range = "returned_1d", (0.0, 1.0)
-
-    def evaluate(self, outcomes: Outcomes) -> Values:
-        """Ended, and away for at most 24 h."""
-        return _returned(outcomes, hours=24.0)
-
-
-@dataclass(frozen=True)
-class Returned7d(Signal):
-    """1 if the session ended and the user is back within 168 h; 0 within a session.
-
-    It is known only 168 h later: a live platform would credit it with that delay.
-    """
-
-    name, range = "returned_7d", (0.0, 1.0)
-
-    def evaluate(self, outcomes: Outcomes) -> Values:
-        """Ended, and away for at most 168 h."""
-        return _returned(outcomes, hours=168.0)
-
-
-@dataclass(frozen=True)
-class Gap(Signal):
-    """Days away after a session, at most `cap_days`, also for those who never return.
-
-    0 within a session. A cost: weigh it below 0. Not to be confused with the outcome's field
-    `gap`, hours from this decision to the next, which is also time spent in the session.
-
-    Towards the study's end an absence counts less than it would earlier: nobody who comes back
-    stays away for more than eight days beyond `horizon_days` (envs/step.py, `stay_away`), so
-    after a session on day d it counts at most horizon_days - d + 8 days. Only those who never
-    return (terminated, `away` is inf) count `cap_days` at any age.
-    """
-
-    name, unit = "gap", "day"
-    cap_days: float = 60.0  # [day], > 0
-
-    def __post_init__(self) -> None:
-        if not (
-            isinstance(self.cap_days, (int, float)) and 0.0 < self.cap_days <= sys.float_info.max
-        ):
-            raise ValueError(
-                f"cap_days={self.cap_days!r} of gap; wanted a finite number above 0, e.g. 60"
-            )
-
-    def evaluate(self, outcomes: Outcomes) -> Values:
-        """min(away / 24, cap_days) where the session ended."""
-        away = np.minimum(outcomes["away"] / 24.0, self.cap_days)
-        return np.where(outcomes["ended"] > 0, away, 0.0)
-
-
-def _returned(outcomes: Outcomes, hours: float) -> Values:
-    back = (outcomes["ended"] > 0) & (outcomes["away"] <= hours)
-    return back.astype(np.float64)

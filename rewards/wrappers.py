@@ -16,7 +16,8 @@ import numpy as np
 from gymnasium.utils import RecordConstructorArgs
 from gymnasium.vector import VectorEnv, VectorWrapper
 
-from longplay.rewards.objective import Objective, Outcomes, total
+from longplay.rewards.objective import Objective, total
+from longplay.rewards.watching import Watcher, check_window
 
 E = TypeVar("E")
 
@@ -30,7 +31,9 @@ def rewarded(env: E, objective: Objective) -> E:
         objective: a signal or a sum of signals, e.g. `0.7 * Minutes() - 0.3 * Skips()`.
 
     Raises:
-        TypeError: `env` is none of these or reports no outcomes, or `objective` is none.
+        TypeError: `env` is none of these or does not show what the objective needs, or
+            `objective` is none.
+        ValueError: the study is shorter than the objective looks ahead.
     """
     if not isinstance(objective, Objective):
         raise TypeError(
@@ -60,13 +63,22 @@ class Rewarded(gymnasium.Wrapper[Any, Any, Any, Any], RecordConstructorArgs):
     def __init__(self, env: gymnasium.Env[Any, Any], objective: Objective) -> None:
         RecordConstructorArgs.__init__(self, objective=objective)
         gymnasium.Wrapper.__init__(self, env)
-        _check(env)
         self.objective = objective
+        check_window(env, objective)
+        self._watcher = Watcher(env, objective.needs, objective)
+
+    def reset(
+        self, *, seed: Any = None, options: dict[str, Any] | None = None
+    ) -> tuple[Any, dict[str, Any]]:
+        """Reset, and look."""
+        obs, info = self.env.reset(seed=seed, options=options)
+        self._watcher.begin(obs)
+        return obs, info
 
     def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
         """Step, and pay by the objective."""
         obs, _, terminated, truncated, info = self.env.step(action)
-        parts = self.objective.parts(outcomes_of(self.env))
+        parts = self.objective.parts(self._watcher.step(obs, info))
         single = {label: float(np.sum(part)) for label, part in parts.items()}
         return obs, sum(single.values()), terminated, truncated, {**info, "reward_parts": single}
 
@@ -76,24 +88,20 @@ class RewardedVector(VectorWrapper):
 
     def __init__(self, env: VectorEnv[Any, Any, Any], objective: Objective) -> None:
         super().__init__(env)
-        _check(env)
         self.objective = objective
+        check_window(env, objective)
+        self._watcher = Watcher(env, objective.needs, objective)
+
+    def reset(
+        self, *, seed: Any = None, options: dict[str, Any] | None = None
+    ) -> tuple[Any, dict[str, Any]]:
+        """Reset, and look."""
+        obs, info = self.env.reset(seed=seed, options=options)
+        self._watcher.begin(obs)
+        return obs, info
 
     def step(self, actions: Any) -> tuple[Any, Any, Any, Any, dict[str, Any]]:
         """Step all users, and pay by the objective."""
         obs, _, terminated, truncated, info = self.env.step(actions)
-        parts = self.objective.parts(outcomes_of(self.env))
+        parts = self.objective.parts(self._watcher.step(obs, info))
         return obs, total(parts), terminated, truncated, {**info, "reward_parts": parts}
-
-
-def outcomes_of(env: Any) -> Outcomes:
-    """OUTCOME of the last step of whatever lies at the bottom of `env`."""
-    return cast(Outcomes, env.unwrapped.outcomes)
-
-
-def _check(env: Any) -> None:
-    if not hasattr(env.unwrapped, "outcomes"):
-        raise TypeError(
-            f"{env} reports no outcomes; reward a longplay environment (environments inside "
-            "another vector: reward each before it is put there)"
-        )

@@ -1,0 +1,124 @@
+"""Watching an environment: what an objective needs of each step, beyond its outcomes."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from longplay.envs.cohort import Cohort
+from longplay.envs.session import Session
+from longplay.envs.spaces import USER_FEATURES
+from longplay.rewards.objective import Objective
+from longplay.rewards.step import HIDDEN_ITEMS, WHAT, Step, without
+
+SEEN = len(USER_FEATURES)  # what comes first in every observation; hidden features may follow
+
+
+class Watcher:
+    """Gathers the Steps of an env, one user or many, with the parts that are needed.
+
+    Call `begin` with the observations of a reset, and `step` with what a step returned.
+
+    Args:
+        env: a gymnasium.Env around one Session, or a VectorEnv around a Cohort.
+        needs: names of parts of a Step beyond its outcomes; longplay.rewards.step.WHAT has them.
+        whose: who needs them, for messages.
+
+    Raises:
+        TypeError: `env` reports no outcomes, or not what is needed.
+        ValueError: a part of that name does not exist.
+    """
+
+    def __init__(self, env: Any, needs: Iterable[str], whose: object = "this log") -> None:
+        base = env.unwrapped
+        if not hasattr(base, "outcomes"):
+            raise TypeError(
+                f"{env} reports no outcomes; reward a longplay environment (environments inside "
+                "another vector: reward each before it is put there)"
+            )
+        self.needs = frozenset(needs)
+        cohort = base.cohort if isinstance(base, Session) else base
+        if self.needs:
+            _check(env, base, cohort, self.needs, whose)
+        self._base = base
+        self._cohort = cohort
+        self._single = isinstance(base, Session)
+        self._state: npt.NDArray[Any] | None = None
+        self._topics: npt.NDArray[Any] | None = None
+        self._items = without(cohort.shop.items, HIDDEN_ITEMS) if "items" in self.needs else None
+
+    def begin(self, obs: Any) -> None:
+        """A reset (of some lanes, or all) led to these observations."""
+        if self.needs:
+            self._state, self._topics = self._states(obs), self._minutes()
+
+    def step(self, obs: Any, info: dict[str, Any]) -> Step:
+        """The step that led to these observations."""
+        outcomes = self._base.outcomes
+        if not self.needs:
+            return Step(outcomes)
+        state, topics = self._state, self._topics
+        self._state, self._topics = self._states(obs), self._minutes()
+        next_topics = self._topics
+        if topics is not None and next_topics is not None:  # newborns have other topics
+            over = info.get("_final_obs", self._cohort.users["over"] > 0)
+            next_topics = np.where(over[:, None], topics, next_topics)
+        next_state = self._state
+        if next_state is not None and "final_obs" in info:
+            next_state = self._states(info["final_obs"])
+        return Step(
+            outcomes,
+            state,
+            next_state,
+            self._base.slots if "slots" in self.needs else None,
+            topics,
+            next_topics,
+            self._items,
+        )
+
+    def _states(self, obs: Any) -> npt.NDArray[Any] | None:
+        """USER_FEATURES (n, 30), as arrays that stay."""
+        if not self.needs & {"state", "next_state"}:
+            return None
+        rows = np.asarray(obs["user"] if isinstance(obs, dict) else obs)
+        rows = rows[None, :SEEN] if self._single else rows[:, :SEEN]
+        return rows if self._cohort.copy or self._single else rows.copy()
+
+    def _minutes(self) -> npt.NDArray[Any] | None:
+        """Minutes played by topic (n, 16), as arrays that stay."""
+        if not self.needs & {"topics", "next_topics"}:
+            return None
+        return np.array(self._cohort.users["topic_minutes"])
+
+
+def check_window(env: Any, objective: Objective) -> None:
+    """ValueError if the study of `env` is shorter than `objective` looks ahead."""
+    base = env.unwrapped
+    days = getattr(getattr(base, "cohort", base), "horizon_days", None)
+    if days is not None and objective.window_days > days:
+        raise ValueError(
+            f"{objective} looks {objective.window_days:g} days ahead, the study lasts {days:g}; "
+            "give horizon_days of at least that, or a shorter window"
+        )
+
+
+def _check(env: Any, base: Any, cohort: Any, needs: frozenset[str], whose: object) -> None:
+    """Refuse an env that does not show the observations of AdLoad or Feed as they are."""
+    unknown = needs - set(WHAT)
+    if unknown:
+        raise ValueError(
+            f"{whose} needs {', '.join(sorted(unknown))}, and a Step has no such part; it has "
+            f"{', '.join(WHAT)}"
+        )
+    if not isinstance(cohort, Cohort):
+        raise TypeError(
+            f"{whose} needs {', '.join(sorted(needs))}, which {base} does not have; "
+            "reward AdLoad or Feed, or write a reward of outcomes alone"
+        )
+    name = "observation_space" if base is not cohort else "single_observation_space"
+    if getattr(env, name) != getattr(base, name):
+        raise TypeError(
+            f"{whose} reads observations, and {env} changes them; reward the inner environment "
+            "first, then wrap it"
+        )
