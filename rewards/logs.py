@@ -58,4 +58,4 @@ def record(
 def per_user(log: Step, values: Values) -> tuple[npt.NDArray[np.int64], Values]:
     """Sums of `values` (rows,) by user: their numbers (users,), sorted, and the sums (users,)."""
     users, at = np.unique(log.outcomes["user"], return_inverse=True)
-    return users, np.bincount(at, weights=values, minlength=len(users))
+    return users, np.asarray(np.bincount(at, values, len(users)), np.float64)
