@@ -1,7 +1,7 @@
 """Gradient boosting, as a learner of fitted objectives: scikit-learn fits, plain arrays predict.
 
-    ValueModel.fit(log, Minutes(), learner=Boosting())
-    ReturnTime.fit(log, learner=Boosting(odds=True))
+ValueModel.fit(log, Minutes(), learner=Boosting())
+ReturnTime.fit(log, learner=Boosting(odds=True))
 """
 
 from __future__ import annotations

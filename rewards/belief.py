@@ -84,7 +84,8 @@ class TraceBelief:
         off = (rows - means[at])[inside]
         weight = 1.0 / (size[at[inside]] - 1.0)
         noise = (off * weight[:, None]).T @ off / len(kept)
-        return cls(means[kept].mean(axis=0), np.cov(means[kept].T), _even(noise))
+        between = np.cov(means[kept].T).reshape(noise.shape)
+        return cls(means[kept].mean(axis=0), between, _even(noise))
 
     @classmethod
     def of_users(cls, traces: npt.ArrayLike, jitter: float = 1e-6) -> "TraceBelief":

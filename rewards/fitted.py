@@ -51,7 +51,7 @@ class Fitted(Objective):
         return cls(**given | {"model": read_model(given["model"])})
 
     def __eq__(self, other: object) -> bool:
-        return type(other) is type(self) and other.to_dict() == self.to_dict()  # type: ignore[attr-defined]
+        return type(other) is type(self) and other.to_dict() == self.to_dict()
 
     def __hash__(self) -> int:
         return hash((type(self), self.name))

@@ -89,10 +89,10 @@ class Memory:
     def pay(self, outcomes: Any, lanes: Ints) -> Floats:
         """Equation (1) of outcomes (n,) in `lanes` (n,), in order of time; 0 of blank rows."""
         out = np.zeros(len(lanes))
-        columns = [np.ascontiguousarray(outcomes[name]) for name in ("user", "clock", "gap")]
+        user, clock, gap = (np.ascontiguousarray(outcomes[k]) for k in ("user", "clock", "gap"))
         lived = np.asarray(outcomes["fetches"] > 0)
         start, slopes = self.belief.weights
-        _pay(*columns, lived, lanes, self.users, self.traces, start, slopes, out)
+        _pay(user, clock, gap, lived, lanes, self.users, self.traces, start, slopes, out)
         return out
 
 

@@ -21,7 +21,7 @@ from longplay.rewards.fitted import Fitted, report_of, watched_until
 from longplay.rewards.models import Floats, Learner, Model, chance, crossfit, logistic
 from longplay.rewards.step import Step, Values
 
-WHO = USER_FEATURES[:16]  # what does not change within a session, but for the hour
+WHO = USER_FEATURES[:9]  # time of day and week; tenure, away, streak, active_rate, visit_rate
 LEAST = 1e-12  # of 1 - T'(x): who is sure to be back soon, and is not, costs alpha
 
 
@@ -35,9 +35,11 @@ class ReturnTime(Fitted):
     the time away as it was. It does not leave the order of policies as it is under time away: it
     weighs the hours of those who come often more.
 
-    x are features of the user at the decision, by default those that do not tell what happened in
-    the session: with them, a session that drives people away would be forgiven, since they were
-    expected to stay away after it.
+    x are features of the user at the decision. Whatever moves x is forgiven: if ads drive people
+    away and x tells of ads, they were expected to stay away. So x is by default when it is and how
+    often the user comes, and leaves out what a policy moves within days (minutes, skips, ads) or
+    within the session. With ads in x it gets the sign of an ad load's effect wrong
+    (docs/surrogacy.md).
 
     Args:
         name: its label.
