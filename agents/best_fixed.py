@@ -12,7 +12,7 @@ from typing import Any, Self
 import numpy as np
 
 from longplay.agents import rollouts
-from longplay.agents.fixed import FixedLayout, Weights
+from longplay.agents.fixed import PRODUCTION, FixedLayout, Weights
 from longplay.agents.policy import Log, MakeCohort, Progress
 from longplay.agents.privileged import ARMS, JUDGES, best_fixed, best_of, milestones
 from longplay.agents.registry import agent
@@ -61,7 +61,7 @@ def score_weights() -> list[dict[str, float]]:
         rules.append(dict(affinity=1.0, attraction=attraction, quality=quality, rest=rest))
     for affinity, attraction in itertools.product((0.0, 0.5), (-0.5, 0.0, 0.5)):
         rules.append(dict(affinity=affinity, attraction=attraction, quality=1.0))
-    rules.append(dict(affinity=1.0, attraction=0.5, quality=0.5, freshness=0.1))
+    rules.append(dict(PRODUCTION))
     tried = [{name: w for name, w in rule.items() if w} for rule in rules]
     return [rule for i, rule in enumerate(tried) if rule not in tried[:i]]
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Self
 
 import gymnasium as gym
@@ -16,6 +18,11 @@ from longplay.envs.state import LAYOUTS
 
 if TYPE_CHECKING:
     from longplay.envs.cohort import Cohort
+
+# Weights of the platform's scores in the agent `production`, by scorer [1]; free choice.
+PRODUCTION: Mapping[str, Any] = MappingProxyType(
+    {"affinity": 1.0, "attraction": 0.5, "quality": 0.5, "freshness": 0.1}
+)
 
 
 @agent("random", about="every action equally likely")
@@ -104,10 +111,7 @@ for _positions in LAYOUTS:
     about="constant weights over the platform's scores: affinity, attraction, quality, freshness",
     tasks=("Feed",),
     asks={"Feed": {"action": "weights"}},
-    affinity=1.0,
-    attraction=0.5,
-    quality=0.5,
-    freshness=0.1,
+    **PRODUCTION,
 )
 @agent(
     "clickbait",

@@ -228,6 +228,27 @@ def agents(words: list[str]) -> int:
 
 
 @command
+def rewards(words: list[str]) -> int:
+    """List the signals that rewards are made of: what they are, in which unit."""
+    if {"-h", "--help"} & set(words):
+        print("usage: longplay rewards [NAME]\n\nList the signals that rewards are made of; with a "
+              "NAME, its page.")  # fmt: skip
+        return 0
+    if len(words) > 1 or any(word.startswith("-") for word in words):
+        raise Refused(f"longplay rewards takes at most one NAME; {' '.join(words)!r} came.")
+    need("rich", "longplay rewards")
+    from rich.console import Console
+
+    from longplay.experiments.rewards_page import show
+    from longplay.rewards import SIGNALS
+
+    if words and words[0] not in SIGNALS:
+        raise Refused(f"There is no signal {words[0]!r}{did_you_mean(words[0], SIGNALS)}")
+    show(Console(), words[0] if words else None)
+    return 0
+
+
+@command
 def realism(words: list[str]) -> int:
     """Set a scenario's figures beside those of real logs."""
     from longplay.experiments.fitting import realism as page

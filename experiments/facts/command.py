@@ -10,7 +10,15 @@ from pathlib import Path
 from typing import Any
 
 from longplay.experiments.facts.fact import choose
-from longplay.experiments.facts.harness import as_json, make_folder, measure_all, plan, write
+from longplay.experiments.facts.harness import (
+    as_json,
+    make_folder,
+    measure_all,
+    plan,
+    room_for_page,
+    write,
+    write_page,
+)
 from longplay.experiments.facts.page import summary, table
 from longplay.experiments.jobs import DONE, JobFailed, Watch
 from longplay.experiments.run import Refused
@@ -29,6 +37,8 @@ class Facts:
     seeds: int = 5  # worlds of other people; intervals are over them
     jobs: int | None = None  # processes; None: one per core
     out: Path | None = None  # folder to write, must not exist
+    page: Path | None = None  # the page once more, here: a .md, its pictures in a folder beside it
+    overwrite: bool = False  # replace --page and its pictures
 
 
 def command(asked: Facts, words: Sequence[str]) -> int:
@@ -46,6 +56,7 @@ def command(asked: Facts, words: Sequence[str]) -> int:
         raise Refused(f"jobs={processes}; wanted at least 1 process.")
     facts = choose(asked.only)
     jobs = plan(facts, asked.scenario, asked.quick, asked.seeds, asked.out)
+    pictures = room_for_page(asked.page, facts, asked.overwrite) if asked.page else None
     make_folder(asked.out)
     screen, results = Console(stderr=True), Console()
     try:
@@ -58,9 +69,13 @@ def command(asked: Facts, words: Sequence[str]) -> int:
         told = f"longplay: {failure.job.fact}, seed {failure.job.seed} failed ({failure})"
         screen.print(f"{told}; see {asked.out / 'failure.txt'}.", highlight=False, markup=False)
         return 1
-    write(asked.out, judged, as_json(judged, jobs[0], asked.seeds, ["longplay", "facts", *words]))
+    content = as_json(judged, jobs[0], asked.seeds, ["longplay", "facts", *words])
+    write(asked.out, judged, content)
+    if asked.page and pictures:
+        write_page(asked.page, pictures, judged, content)
     results.print(table(judged))
-    results.print(summary(judged), str(asked.out / "facts.md"), sep="\n", highlight=False)
+    made = str(asked.page or asked.out / "facts.md")
+    results.print(summary(judged), made, sep="\n", highlight=False)
     missing = [one for one in judged if one.found.fact.tier == "gate" and not one.holds]
     return 1 if missing else 0
 

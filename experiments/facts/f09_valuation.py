@@ -3,7 +3,7 @@
 Facebook keeps a few of its users without ads for years. What they asked for to give it up for a
 month was not different from what those with ads asked: $31.95 on average, and a difference of
 $3.18, a tenth of it, would have been found (Brynjolfsson et al. 2024, 53,166 people,
-https://inigomedina.co/library/work/brynjolfsson-consumer-welfare-online-ads;
+https://inigomedina.co (Consumer welfare and online ads);
 https://www.socialscienceregistry.org/trials/16160 [L]).
 
 Simulated: after 60 days with ads for all, one arm goes on at the default load, one without ads, for
@@ -45,8 +45,7 @@ SETTINGS = {"full": Settings(500), "quick": Settings(80, months=9)}
 FACT = Fact(
     id="F9",
     title="People who see no ads do not value the service more",
-    source="Brynjolfsson et al. 2024, https://inigomedina.co/library/work/"
-    "brynjolfsson-consumer-welfare-online-ads; "
+    source="Brynjolfsson et al. 2024, https://inigomedina.co (Consumer welfare and online ads); "
     "https://www.socialscienceregistry.org/trials/16160",
     mark="[L]",
     expected="no difference; one of 10 % would have been found",

@@ -25,12 +25,12 @@ from typing import Any
 import numpy as np
 
 from longplay.agents.best_fixed import score_weights
+from longplay.agents.fixed import PRODUCTION
 from longplay.envs.spaces import SCORERS
 from longplay.experiments.facts.fact import Check, Fact, Floats, Readings, Series
 from longplay.experiments.facts.lab import Lab, undying, watch
 from longplay.experiments.facts.picture import Curve, chart
 
-PRODUCTION = dict(affinity=1.0, attraction=0.5, quality=0.5, freshness=0.1)  # the agent's
 FINAL = 5
 TRAINING = 1 << 22  # number of the first person the weights are searched on
 WEEKS = 8  # at the end, whose visits are compared
@@ -88,7 +88,7 @@ def search(lab: Lab, settings: Settings, seed: int) -> tuple[dict[str, float], f
     lab.told(0.5)
     final = [rules[at] for at in np.argsort(-few)[:FINAL]]
     best = max(final, key=lambda rule: visits(rule, 4 * settings.judges))
-    usual = few[rules.index(PRODUCTION)]
+    usual = few[rules.index(dict(PRODUCTION))]
     return best, 100.0 * float(np.median(few) / usual - 1.0)
 
 

@@ -35,6 +35,7 @@ from typing import Any
 
 import numpy as np
 
+from longplay.agents.fixed import PRODUCTION
 from longplay.envs.cohort import Cohort
 from longplay.envs.spaces import SCORERS
 from longplay.envs.state import TOPICS
@@ -49,9 +50,8 @@ OUTCOME = (70.0, 84.0)  # [day]
 SIGNALS = (
     "variety", "revisit", "active days", "visits", "minutes", "plays", "likes", "skips", "novelty",
 )  # fmt: skip
-PRODUCTION = 0.5 * np.array(
-    [1.0, 0.5, 0.5, 0.0, 0.1, 0.0]
-)  # of SCORERS: half of the agent's, so that no trial is clipped
+# Weights of SCORERS that trials begin from: half of production's, so that none is clipped.
+START = 0.5 * np.array([PRODUCTION.get(name, 0.0) for name in SCORERS])
 JITTER, STRIDE = 0.15, 0.25  # of weights: sd of the trial, length of the step; free choice
 VARIETY, BACK = 5.0, 10.0  # m and c of the reward, Wang et al. [S]
 ONLY_MINUTES, ALL = 0, 1  # rewards
@@ -171,7 +171,7 @@ def directions(lab: Lab, settings: Settings, seed: int) -> Floats:
         trial = np.sqrt(12.0) * np.stack(
             [luck(cohort, salt) - 0.5 for salt in range(len(SCORERS))], axis=1
         )
-        cohort.step((PRODUCTION + JITTER * trial).astype(np.float32))
+        cohort.step((START + JITTER * trial).astype(np.float32))
         out = cohort.outcomes
         more = entropy(topics_at_end(cohort)) - before
         columns = np.column_stack([np.arange(people), out["minutes"], more, out["away"], trial])
@@ -195,7 +195,7 @@ def direction(person: Any, trial: Floats, reward: Floats) -> Floats:
 def live(lab: Lab, settings: Settings, steps: Floats, seed: int) -> Floats:
     """Visits, satisfied days and active days of a person, by reward: (2, 3)."""
     people, days = settings.lived, settings.lived_days
-    weights = np.repeat(PRODUCTION + STRIDE * steps, people, axis=0).astype(np.float32)
+    weights = np.repeat(START + STRIDE * steps, people, axis=0).astype(np.float32)
     cohort = lab.cohort(
         people, 2, days, seed, world=undying(lab.world), first=OTHERS,
         task="Feed", action="weights", decision="session",

@@ -32,41 +32,29 @@ in which they were as frequent as gains had agreed in 87 % only, with recall .56
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 
-from longplay.envs.cohort import Cohort
-from longplay.envs.scenarios import World
-from longplay.envs.spaces import layout_index
+from longplay.experiments.facts.abtests import (
+    Settings,
+    Watched,
+    Z,
+    arm_between,
+    drawn,
+    features,
+    surface_of,
+)
 from longplay.experiments.facts.fact import Check, Fact, Floats, Readings, Series
-from longplay.experiments.facts.lab import Lab, Layouts, luck, undying, watch
+from longplay.experiments.facts.lab import Lab
 from longplay.experiments.facts.picture import Curve, chart
 
 EDGES = (0.0, 7.0, 14.0, 49.0, 63.0)  # [day]
-EARLY, TO_DATE, WINDOW = slice(0, 2), 2, 3  # columns of `outcomes_of`
-KNOWN = ("active_rate", "visit_rate", "minutes_rate", "streak")  # of each user at the start
-USUAL, MORE = (8,), (2, 3)
-LEVERS = 3
+EARLY, TO_DATE, WINDOW = slice(0, 2), 2, 3  # columns of `days_of`
 TESTS, REPEATS = 200, 100
-SIZES = np.array([0.02, 0.03, 0.02])  # of changes: share of sessions, two logs; free choice
-WIDEST = np.array([1.0, 1.2, 0.9])  # range of the design; free choice
-TAIL = 1.3  # degrees of freedom [M]
 GAINS = 0.095  # share of truths that are significant gains [D]
 KEPT = 0.1  # share of the changes that would lose which reach a test: losses are rare [D]
-Z = 1.959964  # of a two-sided test at 5 %
-
-
-@dataclass(frozen=True)
-class Settings:
-    """Sizes of the experiment."""
-
-    people: int  # who live through each change of the design
-    control: int  # people who give covariance and index
-    changes: int = 24
-
-
 SETTINGS = {"full": Settings(300, 4000), "quick": Settings(60, 500, changes=12)}
 FACT = Fact(
     id="F35",
@@ -88,73 +76,19 @@ FACT = Fact(
 )
 
 
-def outcomes_of(days: Floats) -> Floats:
+def days_of(sums: Mapping[str, Floats]) -> Floats:
     """Active days to date after 7, 14 and 63 days, and those of weeks 8 and 9: (lanes, 4)."""
+    days = sums["active_day"]
     return np.column_stack([days[:, 0], days[:, :2].sum(axis=1), days.sum(axis=1), days[:, 3]])
-
-
-def changed(lab: Lab, lever: Floats) -> World:
-    """The platform with its retrieval changed."""
-    world = lab.world
-    return world.replace(
-        "changed",
-        serving={"reach": min(1.0, world.serving.reach * float(np.exp(lever[1])))},
-        population={"focus": world.population.focus * float(np.exp(lever[2]))},
-    )
-
-
-def live(lab: Lab, people: int, lever: Floats, seed: int, first: int, mortal: bool) -> Floats:
-    """`outcomes_of` people under a change; uncertain deaths unless they are ``mortal``."""
-    world = changed(lab, lever)
-    cohort = lab.cohort(
-        people, 1, EDGES[-1], seed, world=world if mortal else undying(world), first=first
-    )
-    known = np.stack([cohort.users[name].astype(float) for name in KNOWN], axis=1)
-    other = layout_index(MORE if lever[0] > 0 else ())
-    usual = layout_index(USUAL)
-
-    def choose(cohort: Cohort) -> Layouts:
-        return np.where(luck(cohort, 35) < abs(lever[0]), other, usual)
-
-    sums = watch(cohort, choose, ("active_day",), EDGES, mortal=None if mortal else world)
-    outcomes = outcomes_of(sums["active_day"])
-    if not mortal:  # compared with themselves: nothing to correct for
-        return outcomes
-    before = np.column_stack([np.ones(people), known])
-    residual: Floats = outcomes - before @ np.linalg.lstsq(before, outcomes, rcond=None)[0]
-    return residual
-
-
-def features(levers: Floats) -> Floats:
-    """Linear, square and mixed terms, (n, 9)."""
-    pairs = [levers[:, i] * levers[:, j] for i in range(LEVERS) for j in range(i, LEVERS)]
-    terms: Floats = np.column_stack([levers, *pairs])
-    return terms
-
-
-def drawn(rng: np.random.Generator, count: int) -> Floats:
-    """Changes of A/B tests, mostly small, (n, 3)."""
-    sizes = SIZES / np.sqrt(rng.chisquare(TAIL, (count, 1)) / TAIL)
-    levers: Floats = np.clip(sizes * rng.normal(size=(count, LEVERS)), -WIDEST, WIDEST)
-    return levers
 
 
 def measure(lab: Lab, settings: Settings, seed: int) -> dict[str, Floats]:
     """The surface of effects (9, 4), and the covariance of the control's people (4, 4)."""
-    rng = np.random.default_rng(seed)
-    levers = rng.uniform(-WIDEST, WIDEST, (settings.changes, LEVERS))
-    base = live(lab, settings.people, np.zeros(LEVERS), seed, 0, mortal=False)
-    effects = np.zeros((settings.changes, base.shape[1]))
-    for at, lever in enumerate(levers):
-        effects[at] = (live(lab, settings.people, lever, seed, 0, mortal=False) - base).mean(axis=0)
-        lab.told((at + 1) / (settings.changes + 3))
-    surface: Any = np.linalg.lstsq(features(levers), effects, rcond=None)[0]
-    control = live(lab, settings.control, np.zeros(LEVERS), seed, 1_000_000, mortal=True)
-    return {"surface": surface, "covariance": np.asarray(np.cov(control.T))}
+    return surface_of(lab, settings, seed, Watched(("active_day",), EDGES, days_of))
 
 
 @dataclass(frozen=True)
-class Tests:
+class Trials:
     """Many A/B tests: true effects and one draw of noise, for an arm of one user."""
 
     truth: Floats  # effect on the truth (n,)
@@ -179,7 +113,7 @@ class Tests:
         )
 
 
-def tests_of(series: Series, outcome: int) -> Tests:
+def trials_of(series: Series, outcome: int) -> Trials:
     """Draw changes and noise, with arms that make GAINS of the truths significant gains."""
     rng = np.random.default_rng(35)
     effects = features(drawn(rng, 2 * TESTS * REPEATS)) @ series["surface"]
@@ -188,7 +122,7 @@ def tests_of(series: Series, outcome: int) -> Tests:
     covariance = 2.0 * series["covariance"]
     noise = rng.multivariate_normal(np.zeros(len(covariance)), covariance, TESTS * REPEATS)
     index = np.linalg.solve(covariance[EARLY, EARLY], covariance[EARLY, outcome])
-    tests = Tests(
+    trials = Trials(
         effects[:, outcome],
         effects[:, EARLY] @ index,
         noise[:, outcome],
@@ -196,17 +130,17 @@ def tests_of(series: Series, outcome: int) -> Tests:
         float(np.sqrt(covariance[outcome, outcome])),
         float(np.sqrt(index @ covariance[EARLY, EARLY] @ index)),
     )
-    low, high = np.log(10.0), np.log(1e9)
-    for _ in range(60):
-        middle = (low + high) / 2
-        tests = replace(tests, users=float(np.exp(middle)))
-        low, high = (low, middle) if (tests.both()[1] > 0).mean() > GAINS else (middle, high)
-    return tests
+
+    def with_arms(log_users: float) -> Trials:
+        return replace(trials, users=float(np.exp(log_users)))
+
+    low, high = arm_between(lambda arm: float((with_arms(arm).both()[1] > 0).mean()), GAINS)
+    return with_arms((low + high) / 2)
 
 
-def scores(tests: Tests) -> dict[str, float]:
+def scores(trials: Trials) -> dict[str, float]:
     """Agreement, recall and precision over all tests."""
-    index, truth = tests.both()
+    index, truth = trials.both()
     launched = index > 0
     return {
         "agreement": float((index == truth).mean()),
@@ -218,22 +152,22 @@ def scores(tests: Tests) -> dict[str, float]:
 
 def read(series: Series) -> dict[str, float]:
     """Scores on days to date, and on the window."""
-    tests = tests_of(series, TO_DATE)
-    window = scores(tests_of(series, WINDOW))
+    trials = trials_of(series, TO_DATE)
+    window = scores(trials_of(series, WINDOW))
     return {
-        **scores(tests),
+        **scores(trials),
         **{f"window_{name}": value for name, value in window.items()},
-        "arm": tests.users / 1000,
-        "correlation": float(np.corrcoef(tests.index, tests.truth)[0, 1]),
+        "arm": trials.users / 1000,
+        "correlation": float(np.corrcoef(trials.index, trials.truth)[0, 1]),
     }
 
 
 def figure(series: Series, readings: Readings) -> str:
     """Estimated effects of 200 tests on index and truth."""
-    tests = tests_of(series, TO_DATE)
-    x = (tests.index + tests.index_noise / np.sqrt(tests.users))[:TESTS]
-    y = (tests.truth + tests.truth_noise / np.sqrt(tests.users))[:TESTS]
-    index, truth = (call[:TESTS] for call in tests.both())
+    trials = trials_of(series, TO_DATE)
+    x = (trials.index + trials.index_noise / np.sqrt(trials.users))[:TESTS]
+    y = (trials.truth + trials.truth_noise / np.sqrt(trials.users))[:TESTS]
+    index, truth = (call[:TESTS] for call in trials.both())
     same = index == truth
     return chart(
         f"Index and truth agree in {100 * readings['agreement']:.0f} % of tests.",

@@ -24,24 +24,22 @@ of other metrics would give another correlation.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
-from longplay.experiments.facts.f35_surrogate import (
-    KNOWN,
-    LEVERS,
-    MORE,
-    USUAL,
-    WIDEST,
+from longplay.experiments.facts.abtests import (
+    Settings,
+    Watched,
     Z,
-    changed,
+    arm_between,
     drawn,
     features,
+    surface_of,
 )
 from longplay.experiments.facts.fact import Check, Fact, Floats, Readings, Series
-from longplay.experiments.facts.lab import Lab, mixture, undying, watch
+from longplay.experiments.facts.lab import Lab
 from longplay.experiments.facts.picture import Curve, chart
 
 EDGES = (0.0, 14.0, 49.0, 63.0)  # [day]
@@ -53,17 +51,6 @@ STAR = -1  # column of the north star
 PAST, NEW, REPEATS = 300, 500, 20
 MIXTURES, IN_MIXTURE = 3000, 3
 MOVED = 0.1  # share of tests that move the north star significantly; free choice
-
-
-@dataclass(frozen=True)
-class Settings:
-    """Sizes of the experiment."""
-
-    people: int  # who live through each change of the design
-    control: int  # people who give the covariance
-    changes: int = 24
-
-
 SETTINGS = {"full": Settings(250, 3000), "quick": Settings(40, 300, changes=10)}
 FACT = Fact(
     id="F36",
@@ -84,59 +71,40 @@ FACT = Fact(
 )
 
 
-def live(lab: Lab, people: int, lever: Floats, seed: int, first: int, mortal: bool) -> Floats:
-    """METRICS and the north star under a change, (people, 14); corrected for KNOWN if mortal."""
-    world = changed(lab, lever)
-    cohort = lab.cohort(
-        people, 1, EDGES[-1], seed, world=world if mortal else undying(world), first=first
-    )
-    before = np.column_stack([np.ones(people), *(cohort.users[name] for name in KNOWN)])
-    choose = mixture(USUAL, MORE if lever[0] > 0 else (), abs(float(lever[0])), salt=35)
-    sums = watch(cohort, choose, METRICS, EDGES, mortal=None if mortal else world)
-    found: Floats = np.column_stack(
-        [*(sums[name][:, 0] for name in METRICS), sums["active_day"][:, -1]]
-    )
-    if mortal:
-        found = found - before @ np.linalg.lstsq(before, found, rcond=None)[0]
-    return found
+def metrics_of(sums: Mapping[str, Floats]) -> Floats:
+    """METRICS of the first two weeks and the north star, (lanes, 14)."""
+    metrics = [sums[name][:, 0] for name in METRICS]
+    return np.column_stack([*metrics, sums["active_day"][:, -1]])
 
 
-def measure(lab: Lab, settings: Settings, seed: int) -> dict[str, Any]:
+def measure(lab: Lab, settings: Settings, seed: int) -> dict[str, Floats]:
     """The surface of effects (9, 14), and the covariance of the control's people (14, 14)."""
-    rng = np.random.default_rng(seed)
-    levers = rng.uniform(-WIDEST, WIDEST, (settings.changes, LEVERS))
-    base = live(lab, settings.people, np.zeros(LEVERS), seed, 0, mortal=False)
-    effects = np.zeros((settings.changes, base.shape[1]))
-    for at, lever in enumerate(levers):
-        effects[at] = (live(lab, settings.people, lever, seed, 0, mortal=False) - base).mean(axis=0)
-        lab.told((at + 1) / (settings.changes + 3))
-    surface: Any = np.linalg.lstsq(features(levers), effects, rcond=None)[0]
-    control = live(lab, settings.control, np.zeros(LEVERS), seed, 1_000_000, mortal=True)
-    return {"surface": surface, "covariance": np.cov(control.T)}
+    return surface_of(lab, settings, seed, Watched(METRICS, EDGES, metrics_of))
 
 
 @dataclass(frozen=True)
-class Tests:
+class Trials:
     """A/B tests: true effects and their estimates, (tests, metrics), in standard errors."""
 
     true: Floats
     seen: Floats
 
 
-def tests_of(series: Series, count: int, rng: np.random.Generator) -> tuple[Tests, float]:
+def trials_of(series: Series, count: int, rng: np.random.Generator) -> tuple[Trials, float]:
     """``count`` tests, and the users an arm needs for MOVED."""
     covariance = 2.0 * series["covariance"]
     errors = np.sqrt(np.diag(covariance))  # of an arm of one user
     effects = features(drawn(rng, count)) @ series["surface"] / errors
     correlation = covariance / np.outer(errors, errors)
     noise = rng.multivariate_normal(np.zeros(len(errors)), correlation, count)
-    low, high = np.log(10.0), np.log(1e9)
-    for _ in range(60):
-        middle = (low + high) / 2
-        star = np.exp(middle / 2) * effects[:, STAR] + noise[:, STAR]
-        low, high = (low, middle) if (np.abs(star) > Z).mean() > MOVED else (middle, high)
+
+    def moved(log_users: float) -> float:
+        star = np.exp(log_users / 2) * effects[:, STAR] + noise[:, STAR]
+        return float((np.abs(star) > Z).mean())
+
+    low, _ = arm_between(moved, MOVED)
     true = np.exp(low / 2) * effects
-    return Tests(true, true + noise), float(np.exp(low))
+    return Trials(true, true + noise), float(np.exp(low))
 
 
 def sensitivity(seen: Floats) -> Floats:
@@ -171,7 +139,7 @@ def read(series: Series) -> dict[str, float]:
     rng = np.random.default_rng(36)
     errors = np.sqrt(np.diag(series["covariance"]))
     correlation = (series["covariance"] / np.outer(errors, errors))[:STAR, :STAR]
-    every, users = tests_of(series, REPEATS * (PAST + NEW), rng)
+    every, users = trials_of(series, REPEATS * (PAST + NEW), rng)
     candidates = mixtures(rng)
     found = []
     for at in range(REPEATS):
@@ -195,31 +163,31 @@ def read(series: Series) -> dict[str, float]:
     }
 
 
-def judged(tests: Tests, rows: slice, seen: Floats, true: Floats) -> list[float]:
+def judged(trials: Trials, rows: slice, seen: Floats, true: Floats) -> list[float]:
     """Gain in sensitivity, directionality, recall and precision of a proxy on some tests."""
-    star, moved = tests.seen[rows, STAR], np.abs(seen) > Z
+    star, moved = trials.seen[rows, STAR], np.abs(seen) > Z
     star_moved = np.abs(star) > Z
     found = moved & star_moved
     return [
         float(moved.mean() / max(star_moved.mean(), 1 / len(star))),
-        float(directionality(true, tests.true[rows, STAR])[0]),
+        float(directionality(true, trials.true[rows, STAR])[0]),
         float(moved[star_moved].mean()),
         float((np.sign(seen) == np.sign(star))[found].mean()),
     ]
 
 
-def scores(tests: Tests) -> tuple[Floats, Floats]:
+def scores(trials: Trials) -> tuple[Floats, Floats]:
     """Sensitivity, and directionality of true effects, of each metric turned by past tests."""
-    past = tests.seen[:PAST]
+    past = trials.seen[:PAST]
     turned = np.sign(directionality(past[:, :STAR], past[:, STAR]))
-    agreed: Floats = turned * directionality(tests.true[:, :STAR], tests.true[:, STAR])
-    return sensitivity(tests.seen[:, :STAR]), agreed
+    agreed: Floats = turned * directionality(trials.true[:, :STAR], trials.true[:, STAR])
+    return sensitivity(trials.seen[:, :STAR]), agreed
 
 
 def figure(series: Series, readings: Readings) -> str:
     """Directionality of each metric over its sensitivity."""
-    tests, _ = tests_of(series, REPEATS * (PAST + NEW), np.random.default_rng(36))
-    alone, agreed = scores(tests)
+    trials, _ = trials_of(series, REPEATS * (PAST + NEW), np.random.default_rng(36))
+    alone, agreed = scores(trials)
     proxy = readings["gain"] * MOVED
     return chart(
         f"The proxy is {readings['gain']:.1f} times as sensitive as the north star.",

@@ -11,10 +11,11 @@ The folder, each file whole or not there:
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import numpy as np
 
@@ -23,7 +24,7 @@ from longplay.experiments.facts.fact import Found, choose
 from longplay.experiments.facts.judge import Judged, judge
 from longplay.experiments.facts.lab import Lab
 from longplay.experiments.jobs import Told, Watch, run_jobs
-from longplay.experiments.run import Refused, environment, exists, replacing, write_json
+from longplay.experiments.run import Refused, environment, exists, make_room, replacing, write_json
 
 FORMAT = 1  # of facts.json
 LEAST_SEEDS = 2
@@ -147,11 +148,35 @@ def finite(x: float) -> float | None:
 
 def write(folder: Path, judged: Sequence[Judged], content: Any) -> None:
     """facts.json, the page and its pictures."""
+    write_page(folder / "facts.md", folder, judged, content)
+    write_json(folder / "facts.json", content)
+
+
+def write_page(path: Path, pictures: Path, judged: Sequence[Judged], content: Any) -> None:
+    """The page, with its pictures in a folder: the page's own, or one beside it."""
     from longplay.experiments.facts.page import page
 
     for one in judged:
-        with replacing(folder / f"{one.found.fact.id}.svg") as half:
+        with replacing(pictures / f"{one.found.fact.id}.svg") as half:
             half.write_text(one.found.figure(one.series, one.readings), encoding="utf-8")
-    with replacing(folder / "facts.md") as half:
-        half.write_text(page(judged, content), encoding="utf-8")
-    write_json(folder / "facts.json", content)
+    links = "" if pictures == path.parent else f"{quote(pictures.name)}/"
+    with replacing(path) as half:
+        half.write_text(page(judged, content, links), encoding="utf-8")
+
+
+def room_for_page(path: Path, facts: Iterable[str], overwrite: bool) -> Path:
+    """The folder for the pictures of a page: docs/facts for docs/facts.md.
+
+    Raises:
+        Refused: if the page or a picture is there already, or cannot be written.
+    """
+    if path.suffix != ".md":
+        raise Refused(f"page={path}; wanted a name that ends in .md, as docs/facts.md.")
+    pictures = path.with_suffix("")
+    files = [path, *(pictures / f"{name}.svg" for name in facts)]
+    for file in files:
+        if exists(file) and not overwrite:
+            raise Refused(f"{file} exists; pass --overwrite to replace it, or name another --page.")
+    for file in files:
+        make_room(file)
+    return pictures

@@ -61,8 +61,11 @@ def table(judged: Sequence[Judged]) -> Table:
     return shown
 
 
-def page(judged: Sequence[Judged], content: Any) -> str:
-    """The page, from the judged facts and what `harness.as_json` tells of the run."""
+def page(judged: Sequence[Judged], content: Any, pictures: str = "") -> str:
+    """The page, from the judged facts and what `harness.as_json` tells of the run.
+
+    pictures: what links to pictures begin with, such as "facts/".
+    """
     command = content["environment"]["command"]
     lines = [
         f"# Field experiments in simulation: the `{content['scenario']}` scenario",
@@ -88,11 +91,11 @@ def page(judged: Sequence[Judged], content: Any) -> str:
         word = "holds" if one.holds else "**misses**"
         lines.append(f"| {fact.id} | {fact.title} | {fact.tier} | {fact.origin} | {word} |")
     for one in judged:
-        lines += section(one)
+        lines += section(one, pictures)
     return "\n".join(lines) + "\n"
 
 
-def section(judged: Judged) -> list[str]:
+def section(judged: Judged, pictures: str) -> list[str]:
     """One fact: its words, numbers and picture."""
     fact = judged.found.fact
     told = judged.found.about.strip().partition("\n\n")[2]
@@ -112,4 +115,4 @@ def section(judged: Judged) -> list[str]:
         about = f"{verdict.check.name}: {verdict.check.about}"
         word = f"**{verdict.word}**" if verdict.word == MISSES else verdict.word
         lines.append(f"| {about} | {measured(verdict)} | {span(verdict)} | {word} |")
-    return [*lines, "", f"![{fact.title}]({fact.id}.svg)"]
+    return [*lines, "", f"![{fact.title}]({pictures}{fact.id}.svg)"]

@@ -5,10 +5,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from pytest import approx
 
 from longplay.agents import registry
 from longplay.agents.extras import MissingExtra
-from longplay.agents.fixed import FixedLayout, Random, TopAffinity, Weights, fixed
+from longplay.agents.fixed import (
+    PRODUCTION,
+    FixedLayout,
+    Random,
+    TopAffinity,
+    Weights,
+    fixed,
+)
 from longplay.agents.policy import BasePolicy, Policy
 from longplay.agents.registry import AGENTS, TASKS, find_agent
 from longplay.envs.spaces import ITEM_FEATURES, SCORERS
@@ -68,6 +76,15 @@ def test_weights_are_named_and_in_range() -> None:
         Weights(charm=1.0)
     with pytest.raises(ValueError, match="quality=3"):
         Weights(quality=3.0)
+
+
+def test_production_weighs_four_scores() -> None:
+    spec = find_agent("production")
+    assert spec.settings == PRODUCTION
+    row = dict(zip(SCORERS, Weights(**spec.settings).act(OBS, RNG).action[0].tolist(), strict=True))
+    assert {name: w for name, w in row.items() if w} == approx(
+        {"affinity": 1.0, "attraction": 0.5, "quality": 0.5, "freshness": 0.1}
+    )
 
 
 def test_top_affinity_orders_candidates() -> None:

@@ -176,5 +176,8 @@ def test_every_signal_tells_what_it_is(name):
     assert signal.name == name
     assert inspect.getdoc(signal) != inspect.getdoc(Signal)
     assert not inspect.getdoc(signal).startswith(signal.__name__ + "(")  # dataclass's own
-    assert signal.unit in ("1", "min", "day", "money")
+    assert signal.unit in ("1", "min", "day", "money", "nat")
+    assert len(signal.source) > 10
+    assert len(signal.leaves) > 10
+    assert signal.formula or name in OUTCOME.names, "give a formula"
     assert all(f.default is not None for f in fields(signal))

@@ -76,6 +76,7 @@ def test_facts_are_named_in_any_case_or_by_commas() -> None:
         ("--out {} --only F999", ["'F999'"]),
         ("--out {} --seeds 1", ["seeds=1", "at least 2"]),
         ("--out {} --jobs 0", ["jobs=0", "at least 1"]),
+        ("--out {} --page facts", ["page=facts", ".md"]),
         ("--out {} --scenario musik", ["'musik'", "Did you mean 'music'"]),
         ("--out {} --qiuck", ["'--qiuck'", "did you mean --quick"]),
     ],
@@ -97,6 +98,43 @@ def test_nothing_is_overwritten(tmp_path: Path, capsys: pytest.CaptureFixture[st
     assert main(["facts", "--only", "F12", "--quick", "--out", str(tmp_path)]) == 2
     assert "exists already" in capsys.readouterr().err
     assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
+
+
+def test_a_page_to_keep_links_to_pictures_beside_it_and_is_replaced_only_if_asked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from longplay.experiments.facts import command
+
+    monkeypatch.setattr(command, "measure_all", lambda *_, **__: [judged()])
+    kept, pictures = tmp_path / "docs" / "my facts.md", tmp_path / "docs" / "my facts"
+    words = ["facts", "--only", "F12", "--jobs", "1", "--page", str(kept), "--out"]
+    assert main([*words, str(tmp_path / "one")]) == 0
+    assert (pictures / "F99.svg").read_text() == "<svg/>"
+    assert "![made up](my%20facts/F99.svg)" in kept.read_text()
+    assert "![made up](F99.svg)" in (tmp_path / "one" / "facts.md").read_text()
+
+    def refused(mine: Path) -> None:
+        mine.write_text("mine")
+        capsys.readouterr()
+        assert main([*words, str(tmp_path / "two")]) == 2
+        assert f"{mine} exists; pass --overwrite" in capsys.readouterr().err
+        assert mine.read_text() == "mine"
+        assert not (tmp_path / "two").exists()
+
+    refused(kept)
+    kept.unlink()
+    refused(pictures / "F12.svg")
+    kept.write_text("old")
+    assert main([*words, str(tmp_path / "two"), "--overwrite"]) == 0
+    assert "my%20facts/F99.svg" in kept.read_text()
+
+
+def test_the_page_of_the_docs_links_to_pictures_that_are_there() -> None:
+    docs = Path(__file__).parents[3] / "docs"
+    told = (docs / "facts.md").read_text(encoding="utf-8")
+    for name, one in find_facts().items():
+        assert f"![{one.fact.title}](facts/{name}.svg)" in told
+        assert (docs / "facts" / f"{name}.svg").is_file()
 
 
 def test_a_run_leaves_table_page_picture_and_numbers(

@@ -6,6 +6,7 @@ from pytest import approx
 
 from longplay.envs.laws.habit import Habit
 from longplay.envs.laws.satiation import Satiation
+from longplay.experiments.facts import abtests
 from longplay.experiments.facts import f06_blindness as blindness
 from longplay.experiments.facts import f08_short_sight as short_sight
 from longplay.experiments.facts import f18_satiation as satiation
@@ -70,14 +71,14 @@ def test_sbg_gains_where_rates_rise_and_only_there() -> None:
     assert retention.gain_of_sbg(0.7 ** np.arange(6)) == approx(0.0, abs=1e-3)
 
 
-def test_calls_of_tests_by_hand() -> None:
+def test_calls_of_trials_by_hand() -> None:
     one = np.array([3.0, -3.0, 1.0])
     none = np.zeros(3)
-    tests = surrogate.Tests(one, 2 * one, none, none, 1.0, 1.0)
-    index, truth = tests.both()
+    trials = surrogate.Trials(one, 2 * one, none, none, 1.0, 1.0)
+    index, truth = trials.both()
     assert truth.tolist() == [1.0, -1.0, 0.0]
     assert index.tolist() == [1.0, -1.0, 1.0]
-    assert surrogate.scores(tests) == {
+    assert surrogate.scores(trials) == {
         "agreement": approx(2 / 3),
         "recall": 1.0,
         "precision": 0.5,
@@ -87,9 +88,20 @@ def test_calls_of_tests_by_hand() -> None:
 
 @pytest.mark.parametrize("count", [1, 50])
 def test_changes_stay_within_the_design(count: int) -> None:
-    levers = surrogate.drawn(np.random.default_rng(1), count)
-    assert (np.abs(levers) <= surrogate.WIDEST).all()
-    assert surrogate.features(levers).shape == (count, 9)
+    levers = abtests.drawn(np.random.default_rng(1), count)
+    assert (np.abs(levers) <= abtests.WIDEST).all()
+    assert abtests.features(levers).shape == (count, 9)
+
+
+def test_features_by_hand() -> None:
+    assert abtests.features(np.array([[1.0, 2.0, 3.0]])).tolist() == [[1, 2, 3, 1, 2, 3, 4, 6, 9]]
+
+
+def test_an_arm_is_as_large_as_it_must_be() -> None:
+    """A tenth is significant beyond 5000 users: the two sizes lie next to each other around it."""
+    least = np.log(5000.0)
+    low, high = abtests.arm_between(lambda arm: 0.1 if arm > least else 0.0, wanted=0.05)
+    assert (low, high) == (least, np.nextafter(least, np.inf))
 
 
 def test_the_weibull_shape_is_found_again_with_times_cut_at_an_end() -> None:

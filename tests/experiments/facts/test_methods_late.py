@@ -119,9 +119,9 @@ def test_mixtures_are_in_their_own_standard_errors() -> None:
 
 def test_a_proxy_that_is_the_north_star_with_less_noise_is_never_wrong() -> None:
     star = np.array([[3.0], [-2.5], [0.5], [0.1]])
-    tests = proxies.Tests(star, star)
+    trials = proxies.Trials(star, star)
     gain, direction, recall, precision = proxies.judged(
-        tests, slice(0, 4), 4 * star[:, 0], 4 * star
+        trials, slice(0, 4), 4 * star[:, 0], 4 * star
     )
     assert (gain, direction, recall, precision) == approx((1.5, 1.0, 1.0, 1.0))
 

@@ -1,0 +1,5 @@
+"""`python -m longplay.experiments.bench`."""
+
+from longplay.experiments.bench import main
+
+main()

@@ -1,0 +1,125 @@
+"""A/B tests in great number: a design of changes that is lived through, and tests drawn from it.
+
+Platforms change three things, the levers: how many sessions show two ads more or none at all, how
+deep slates reach into a ranking, and how sharply they follow the estimate of taste. People live
+through a design of such changes with the same luck, and a quadratic surface gives the effect of
+any change on what is measured of a user. The noise of two arms of n users each is that of means:
+normal, with the covariance of 2 / n times that of people of the control, corrected for what was
+known of each before. So a test costs one draw of a change and one of noise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from longplay.envs.scenarios import World
+from longplay.experiments.facts.fact import Floats
+from longplay.experiments.facts.lab import Lab, mixture, undying, watch
+
+KNOWN = ("active_rate", "visit_rate", "minutes_rate", "streak")  # of each user at the start
+USUAL, MORE = (8,), (2, 3)  # ad layouts
+LEVERS = 3
+SIZES = np.array([0.02, 0.03, 0.02])  # of changes: share of sessions, two logs; free choice
+WIDEST = np.array([1.0, 1.2, 0.9])  # range of the design; free choice
+TAIL = 1.3  # degrees of freedom of the sizes, Azevedo et al., JPE 2020 [M]
+Z = 1.959964  # of a two-sided test at 5 %
+CONTROL = 1_000_000  # number of the first person of the control
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Sizes of the experiment."""
+
+    people: int  # who live through each change of the design
+    control: int  # people who give the covariance
+    changes: int = 24
+
+
+@dataclass(frozen=True)
+class Watched:
+    """What is measured of each person in a test."""
+
+    columns: tuple[str, ...]  # of outcomes, summed over periods
+    edges: tuple[float, ...]  # of the periods [day]
+    metrics: Callable[[Mapping[str, Floats]], Floats]  # from sums (people, periods): (people, m)
+
+
+def changed(lab: Lab, lever: Floats) -> World:
+    """The platform with its retrieval changed."""
+    world = lab.world
+    return world.replace(
+        "changed",
+        serving={"reach": min(1.0, world.serving.reach * float(np.exp(lever[1])))},
+        population={"focus": world.population.focus * float(np.exp(lever[2]))},
+    )
+
+
+def live(
+    lab: Lab, watched: Watched, people: int, lever: Floats, seed: int, control: bool
+) -> Floats:
+    """What is measured of people under a change, (people, m).
+
+    People of the ``control`` can be lost, and their metrics are corrected for KNOWN; the others
+    are compared with themselves under another change, and count by the probability of their deaths.
+    """
+    world = changed(lab, lever)
+    cohort = lab.cohort(
+        people, 1, watched.edges[-1], seed,
+        world=world if control else undying(world), first=CONTROL if control else 0,
+    )  # fmt: skip
+    before = np.column_stack([np.ones(people), *(cohort.users[name] for name in KNOWN)])
+    choose = mixture(USUAL, MORE if lever[0] > 0 else (), abs(float(lever[0])), salt=35)
+    sums = watch(cohort, choose, watched.columns, watched.edges, mortal=None if control else world)
+    found = watched.metrics(sums)
+    if control:
+        found = found - before @ np.linalg.lstsq(before, found, rcond=None)[0]
+    return found
+
+
+def features(levers: Floats) -> Floats:
+    """Linear, square and mixed terms, (n, 9)."""
+    pairs = [levers[:, i] * levers[:, j] for i in range(LEVERS) for j in range(i, LEVERS)]
+    terms: Floats = np.column_stack([levers, *pairs])
+    return terms
+
+
+def surface_of(lab: Lab, settings: Settings, seed: int, watched: Watched) -> dict[str, Floats]:
+    """The surface of effects (9, m), and the covariance of the control's people (m, m)."""
+    rng = np.random.default_rng(seed)
+    levers = rng.uniform(-WIDEST, WIDEST, (settings.changes, LEVERS))
+
+    def lived(lever: Floats) -> Floats:
+        return live(lab, watched, settings.people, lever, seed, control=False)
+
+    base = lived(np.zeros(LEVERS))
+    effects = np.zeros((settings.changes, base.shape[1]))
+    for at, lever in enumerate(levers):
+        effects[at] = (lived(lever) - base).mean(axis=0)
+        lab.told((at + 1) / (settings.changes + 3))
+    surface: Any = np.linalg.lstsq(features(levers), effects, rcond=None)[0]
+    control = live(lab, watched, settings.control, np.zeros(LEVERS), seed, control=True)
+    return {"surface": surface, "covariance": np.asarray(np.cov(control.T))}
+
+
+def drawn(rng: np.random.Generator, count: int) -> Floats:
+    """Changes of A/B tests, mostly small, (n, 3)."""
+    sizes = SIZES / np.sqrt(rng.chisquare(TAIL, (count, 1)) / TAIL)
+    levers: Floats = np.clip(sizes * rng.normal(size=(count, LEVERS)), -WIDEST, WIDEST)
+    return levers
+
+
+def arm_between(share: Callable[[float], float], wanted: float) -> tuple[float, float]:
+    """Logs of two neighbouring sizes of an arm, between which ``share`` comes to exceed ``wanted``.
+
+    share: of tests that are significant with arms of so many users [log]; it rises with them.
+    Sizes from ten to 10^9 users are tried.
+    """
+    low, high = float(np.log(10.0)), float(np.log(1e9))
+    for _ in range(60):
+        middle = (low + high) / 2
+        low, high = (low, middle) if share(middle) > wanted else (middle, high)
+    return low, high
