@@ -11,9 +11,22 @@ import inspect
 from dataclasses import fields
 from typing import Any
 
-from longplay.rewards import SIGNALS, Named, Potential, Product, Signal, State, WeightedSum
+from longplay.rewards import (
+    SIGNALS,
+    Named,
+    Potential,
+    Product,
+    ReturnTime,
+    Signal,
+    State,
+    SurrogateIndex,
+    TraceBelief,
+    ValueModel,
+    WeightedSum,
+)
 
 COMBINED: tuple[type, ...] = (WeightedSum, Product, Named, State, Potential)
+FITTED: tuple[type, ...] = (SurrogateIndex, ValueModel, ReturnTime, TraceBelief)
 
 
 def first_line(signal: type[Signal]) -> str:
@@ -86,6 +99,10 @@ def page() -> str:
     lines += ["# Combinations", ""]
     for kind in COMBINED:
         lines += [f"## {kind.__name__}", "", inspect.getdoc(kind) or "", ""]
+    lines += ["# Fitted to a log", "", "See [surrogates.md](surrogates.md) for their use.", ""]
+    for kind in FITTED:
+        told = f"{inspect.getdoc(inspect.getmodule(kind))}\n\n{inspect.getdoc(kind)}"
+        lines += [f"## {kind.__name__}", "", told, ""]
     return "\n".join(lines).rstrip() + "\n"
 
 

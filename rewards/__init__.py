@@ -3,10 +3,15 @@
 `rewarded(env, 0.7 * Minutes() - 0.3 * Skips())` is the same world, paid by that objective.
 """
 
+from longplay.rewards.belief import TraceBelief, traces_of
+from longplay.rewards.fitted import Fitted
 from longplay.rewards.formula import parse
 from longplay.rewards.logs import per_user, record
+from longplay.rewards.models import logistic, ridge
 from longplay.rewards.objective import Objective
+from longplay.rewards.progressive import progress, progressive
 from longplay.rewards.returns import Gap, PresentValue, Returned, Returned1d, Returned7d, Survival
+from longplay.rewards.rlur import ReturnTime
 from longplay.rewards.shaping import Potential, State
 from longplay.rewards.signals import (
     SIGNALS,
@@ -33,6 +38,8 @@ from longplay.rewards.signals import (
 )
 from longplay.rewards.step import Step, joined
 from longplay.rewards.sums import Named, Product, WeightedSum
+from longplay.rewards.surrogates import SurrogateIndex
+from longplay.rewards.values import ValueModel
 from longplay.rewards.wrappers import rewarded
 
 __all__ = [
@@ -44,6 +51,7 @@ __all__ = [
     "Answered",
     "Duplicates",
     "Ended",
+    "Fitted",
     "Gap",
     "Hides",
     "Likes",
@@ -56,6 +64,7 @@ __all__ = [
     "Potential",
     "PresentValue",
     "Product",
+    "ReturnTime",
     "Returned",
     "Returned1d",
     "Returned7d",
@@ -66,13 +75,21 @@ __all__ = [
     "Skips",
     "State",
     "Step",
+    "SurrogateIndex",
     "Survey",
     "Survival",
+    "TraceBelief",
+    "ValueModel",
     "WeightedSum",
     "find_signal",
     "joined",
+    "logistic",
     "parse",
     "per_user",
+    "progress",
+    "progressive",
     "record",
     "rewarded",
+    "ridge",
+    "traces_of",
 ]

@@ -242,6 +242,25 @@ def test_it_adds_to_another_reward():
         assert reward == pytest.approx(both.unwrapped.outcomes["minutes"] + 0.5 * pay)
 
 
+@pytest.mark.extras
+def test_an_sb3_vec_env_is_paid_alike():
+    from longplay.agents.rl import CohortVecEnv
+
+    filter_, mode = belief(4), AutoresetMode.SAME_STEP
+    vec = progressive(CohortVecEnv(cohort(7, mode)), filter_)
+    plain = progressive(cohort(7, mode), filter_)
+    vec.seed(3)
+    vec.reset()
+    plain.reset(seed=3)
+    total = 0.0
+    for _ in range(40):
+        _, ours, *_ = vec.step(np.full(7, 9))
+        _, theirs, *_ = plain.step(np.full(7, 9))
+        assert ours == pytest.approx(theirs, abs=1e-6)
+        total += np.abs(ours).sum()
+    assert total > 0
+
+
 def test_what_cannot_be_paid_is_refused():
     with pytest.raises(ValueError, match="is about 6 days, the study lasts 3; give horizon_days"):
         progressive(cohort(2, days=3.0), belief())
