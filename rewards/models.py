@@ -12,7 +12,7 @@ Every row is predicted by itself, in one order of sums: a batch equals its rows 
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -123,6 +123,18 @@ _TREE_ARRAYS: dict[str, Any] = {
     "value": np.float64,
 }
 Model = Linear | Trees
+
+
+def spread_out(model: Model, columns: Ints, features: int) -> Model:
+    """The model of `columns` of a row, as one of the whole row of so many features."""
+    if isinstance(model, Linear):
+        weights = np.zeros(features)
+        np.add.at(weights, columns, model.weights)
+        return Linear(model.start, weights)
+    feature = np.where(model.feature >= 0, columns[model.feature], -1)
+    return replace(model, feature=feature, features=features)
+
+
 Learner = Callable[[Floats, Floats], Model]  # x (n, f), y (n,)
 
 

@@ -18,7 +18,15 @@ import numpy.typing as npt
 
 from longplay.envs.spaces import HIDDEN_FEATURES, USER_FEATURES
 from longplay.rewards.fitted import Fitted, report_of, watched_until
-from longplay.rewards.models import Floats, Learner, Model, chance, crossfit, logistic
+from longplay.rewards.models import (
+    Floats,
+    Learner,
+    Model,
+    chance,
+    crossfit,
+    logistic,
+    spread_out,
+)
 from longplay.rewards.step import Step, Values
 
 WHO = USER_FEATURES[:9]  # time of day and week; tenure, away, streak, active_rate, visit_rate
@@ -72,7 +80,8 @@ class ReturnTime(Fitted):
             )
         self.features = tuple(features)
         self.t_beta, self.alpha = float(t_beta), float(alpha)
-        self._at = _columns(self.features, name)
+        at = _columns(self.features, name)
+        self._whole = spread_out(self.model, at, len(USER_FEATURES))
 
     @classmethod
     def fit(
@@ -142,13 +151,15 @@ class ReturnTime(Fitted):
 
     def soon(self, states: npt.ArrayLike) -> Floats:
         """T'(x): the probability to be back within `t_beta`, of states (..., 30)."""
-        return chance(self.model.predict(np.asarray(states)[..., self._at]))
+        return chance(self._whole.predict(states))
 
     def judge(self, step: Step) -> Values:
         """Equation (1)."""
-        out = step.outcomes
-        usual = np.maximum(1.0 - self.soon(step.need("state", self)), LEAST) * self.t_beta
-        return np.where(out["ended"] > 0, np.minimum(out["away"] / usual, self.alpha), 0.0)
+        states, out = step.need("state", self), step.outcomes
+        ended, found = out["ended"] > 0, np.zeros(out.shape)
+        usual = np.maximum(1.0 - self.soon(states[ended]), LEAST) * self.t_beta
+        found[ended] = np.minimum(out["away"][ended] / usual, self.alpha)
+        return found
 
     def to_dict(self) -> dict[str, Any]:
         """All that it was made of."""

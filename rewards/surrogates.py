@@ -75,6 +75,7 @@ class SurrogateIndex(Fitted):
         self.signals = tuple(signals)
         self.days, self.horizon_days = float(days), float(horizon_days)
         self.outcome = outcome
+        self.out_of_fold: tuple[npt.NDArray[np.int64], Values] | None = None
 
     @classmethod
     def fit(
@@ -118,12 +119,15 @@ class SurrogateIndex(Fitted):
             seed=seed,
             what=name,
         )
-        return cls(name, found.model, signals, days, horizon_days, str(outcome), report_of(found))
+        index = cls(name, found.model, signals, days, horizon_days, str(outcome), report_of(found))
+        index.out_of_fold = users, found.predicted
+        return index
 
     def score(self, log: Step) -> tuple[npt.NDArray[np.int64], Values]:
         """h(S) of every user of a log: their numbers (users,), sorted, and worths (users,).
 
-        Of the people it was fitted to, it tells more than it knows: score others.
+        Score other people than it was fitted to; of those, `out_of_fold` has what models of other
+        folds said: users and worths, until it is saved.
 
         Raises:
             ValueError: the log ends before the window.
@@ -171,11 +175,11 @@ class SurrogateIndex(Fitted):
 
     def judge(self, step: Step) -> Values:
         """What the step adds to h, in the window."""
-        self.reward()
-        lived = step.outcomes["fetches"] > 0  # signals are asked of other rows, too
-        early = lived & (step.outcomes["clock"] < 24.0 * self.days)
-        added = self.model.predict(_columns(self.signals, step)) - self.model.start
-        return np.where(early, added, 0.0)
+        model = self.reward().model
+        added = np.zeros(step.outcomes.shape)
+        for weight, signal in zip(model.weights, self.signals, strict=True):  # type: ignore[union-attr]
+            added += weight * signal.judge(step)
+        return np.where(step.outcomes["clock"] < 24.0 * self.days, added, 0.0)
 
     def to_dict(self) -> dict[str, Any]:
         """All that it was made of."""
@@ -205,10 +209,6 @@ def early_sums(
     early = log.outcomes["clock"] < 24.0 * days
     columns = [per_user(log, np.where(early, signal(log), 0.0)) for signal in signals]
     return columns[0][0], np.stack([sums for _, sums in columns], axis=1)
-
-
-def _columns(signals: Sequence[Objective], step: Step) -> Values:
-    return np.stack([signal(step) for signal in signals], axis=-1)
 
 
 def _check_windows(

@@ -189,6 +189,12 @@ def test_an_index_is_the_regression_of_the_long_term(log):
     assert index.score(log)[1].mean() == pytest.approx(days.mean())
     assert 0.2 < index.report["low"] < index.report["r2"] < index.report["high"] < 0.95
     assert index.report["users"] == 400
+    # out of fold it knows less of each user, and about the same of the mean
+    known, apart = index.out_of_fold
+    assert np.array_equal(known, users)
+    errors = [np.mean((worth - days) ** 2) for worth in (index.score(log)[1], apart)]
+    assert errors[0] < errors[1] < 1.1 * errors[0]
+    assert 1 - errors[1] / days.var() == pytest.approx(index.report["r2"], abs=0.02)
 
 
 def test_a_value_tells_active_people_from_others(log):
