@@ -155,10 +155,11 @@ class ReturnTime(Fitted):
 
     def judge(self, step: Step) -> Values:
         """Equation (1)."""
-        states, out = step.need("state", self), step.outcomes
-        ended, found = out["ended"] > 0, np.zeros(out.shape)
-        usual = np.maximum(1.0 - self.soon(states[ended]), LEAST) * self.t_beta
-        found[ended] = np.minimum(out["away"][ended] / usual, self.alpha)
+        odds = self._whole.predict(step.need("state", self))  # of all rows: a copy costs more
+        ended = step.outcomes["ended"] > 0
+        usual = np.maximum(1.0 - chance(odds[ended]), LEAST) * self.t_beta
+        found = np.zeros(ended.shape)
+        found[ended] = np.minimum(step.outcomes["away"][ended] / usual, self.alpha)
         return found
 
     def to_dict(self) -> dict[str, Any]:
