@@ -66,6 +66,9 @@ class TraceBelief:
     def fit(cls, traces: npt.ArrayLike, groups: npt.NDArray[Any]) -> "TraceBelief":
         """Priors by empirical Bayes, from traces (users, days) in groups (users,).
 
+        As in the source, the covariance of groups' means holds some of the members' noise: take
+        groups of many members.
+
         Raises:
             ValueError: fewer than two groups of at least two members.
         """

@@ -16,6 +16,7 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
+from longplay.envs.compiled import compiled
 from longplay.envs.spaces import HIDDEN_FEATURES, USER_FEATURES
 from longplay.rewards.fitted import Fitted, report_of, watched_until
 from longplay.rewards.models import (
@@ -155,11 +156,17 @@ class ReturnTime(Fitted):
 
     def judge(self, step: Step) -> Values:
         """Equation (1)."""
-        odds = self._whole.predict(step.need("state", self))  # of all rows: a copy costs more
-        ended = step.outcomes["ended"] > 0
-        usual = np.maximum(1.0 - chance(odds[ended]), LEAST) * self.t_beta
-        found = np.zeros(ended.shape)
-        found[ended] = np.minimum(step.outcomes["away"][ended] / usual, self.alpha)
+        out = step.outcomes
+        odds = self._whole.predict(step.need("state", self))
+        found = np.zeros(odds.shape)
+        _times(
+            odds.reshape(-1),
+            np.asarray(out["ended"]).reshape(-1),
+            np.asarray(out["away"]).reshape(-1),
+            self.t_beta,
+            self.alpha,
+            found.reshape(-1),
+        )
         return found
 
     def to_dict(self) -> dict[str, Any]:
@@ -173,6 +180,15 @@ class ReturnTime(Fitted):
             "alpha": self.alpha,
             "report": self.report,
         }
+
+
+@compiled
+def _times(odds: Any, ended: Any, away: Any, t_beta: float, alpha: float, out: Any) -> None:
+    """Equation (1) where a session ended; 1 - T' is the chance of minus the log-odds."""
+    for i in range(len(odds)):
+        if ended[i] > 0.0:
+            late = max(1.0 / (1.0 + math.exp(min(odds[i], 700.0))), LEAST)
+            out[i] = min(away[i] / (late * t_beta), alpha)
 
 
 def _columns(features: Sequence[str], name: str) -> npt.NDArray[np.int64]:

@@ -110,6 +110,21 @@ def test_priors_of_groups_come_back():
     assert (small.mean[0], small.covariance[0, 0], small.noise[0, 0]) == (2.5, 4.5, 2.0)
 
 
+def test_the_belief_covers_the_truth_as_often_as_it_says():
+    # 600 items, of each 12 listeners who came on different days, so that later days are seen by few
+    filter_, rng = belief(7), np.random.default_rng(0)
+    inside = 0
+    for _ in range(600):
+        truth = rng.multivariate_normal(filter_.mean, filter_.covariance)
+        traces = rng.multivariate_normal(truth, filter_.noise, 12)
+        shown = rng.integers(0, 5, 12)
+        counts = (shown[:, None] > np.arange(DAYS)).sum(axis=0)
+        seen = np.where(shown[:, None] > np.arange(DAYS), traces, 0.0).sum(axis=0)
+        mean, variance = filter_.total(counts, seen / np.maximum(counts, 1))
+        inside += abs(truth.sum() - mean) < 1.959964 * np.sqrt(variance)
+    assert 549 <= inside <= 591  # 570, 4 sd of a binomial to either side
+
+
 def test_a_batch_is_its_rows_and_json_comes_back():
     filter_, rng = belief(5), np.random.default_rng(0)
     traces, known = rng.random((20, DAYS)), rng.integers(0, DAYS + 1, 20)
