@@ -69,7 +69,11 @@ def chart(
                 canvas.line((at + 4, 28), (at + 22, 28), dashed)
         if curve.name:
             canvas.text((at + 27, 32), curve.name)
-    whole = canvas.render("fact", alt)
-    head, _, body = whole.partition(">")
-    size = f'xmlns="http://www.w3.org/2000/svg" width="{SIZE[0]:g}" height="{SIZE[1]:g}"'
+    return standing(canvas, alt)
+
+
+def standing(canvas: Canvas, alt: str) -> str:
+    """A canvas as an SVG file that stands by itself."""
+    head, _, body = canvas.render("fact", alt).partition(">")
+    size = f'xmlns="http://www.w3.org/2000/svg" width="{canvas.width:g}" height="{canvas.height:g}"'
     return f"{head.replace('<svg', f'<svg {size}', 1)}>{STYLE}{body}\n"
