@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from longplay.experiments.report.svg import Canvas, Scale, text_width
+from longplay.experiments.report.svg import Canvas, Scale, spread, text_width
 
 SIZE = (640.0, 330.0)  # [px]
 LEFT, RIGHT, TOP, BOTTOM = 62.0, 18.0, 44.0, 52.0
@@ -40,8 +40,12 @@ def chart(
     y_label: str,
     curves: Sequence[Curve],
     expected: tuple[float, float] | None = None,
+    notes: Sequence[tuple[float, float, str]] = (),
 ) -> str:
-    """Curves over common axes, with a legend; ``expected`` is a band of y drawn behind them."""
+    """Curves over common axes, with a legend; ``expected`` is a band of y drawn behind them.
+
+    ``notes`` (x, y, text) are written to the upper right of their places, and kept apart.
+    """
     canvas = Canvas(*SIZE)
     xs = np.concatenate([np.asarray(c.x, float).ravel() for c in curves])
     ys = np.concatenate([np.asarray(c.y, float).ravel() for c in curves])
@@ -69,6 +73,10 @@ def chart(
                 canvas.line((at + 4, 28), (at + 22, 28), dashed)
         if curve.name:
             canvas.text((at + 27, 32), curve.name)
+    heights = spread([up(y) - 6 for _, y, _ in notes], 15.0, TOP + 10, SIZE[1] - BOTTOM - 4)
+    for (x, _, text), height in zip(notes, heights, strict=True):
+        left = min(across(x) + 6, SIZE[0] - RIGHT - text_width(text))
+        canvas.text((left, height), text, "tick")
     return standing(canvas, alt)
 
 
