@@ -160,6 +160,18 @@ def test_exchange_rates_worked_example():
     assert front.volume.low < 25.0 < front.volume.high
 
 
+def test_along_the_hull_rates_fall_and_tell_what_a_price_chooses():
+    means = [[0, 10], [1, 8.5], [2, 9], [4, 8], [4.5, 5], [5, 6.5]]
+    front = front_of(panel_of(means, sd=0.1), ("a", "b"))
+    # By hand: p1 and p4 are dominated; (2, 9) and (4, 8) lie on the chords' upper side.
+    assert [(x.start, x.end) for x in front.prices] == [("p0", "p2"), ("p2", "p3"), ("p3", "p5")]
+    rates = [x.rate.mean for x in front.prices]
+    assert rates == pytest.approx([2.0, 2.0, 1 / 1.5])
+    for price, wanted in ((2.1, 0), (1.9, 3), (0.7, 3), (0.6, 5)):
+        values = Linear((1.0, price))(np.array(means))
+        assert values.argmax() == wanted
+
+
 def test_a_rate_does_not_hang_on_the_units():
     panel = panel_of([[0, 10], [2, 9]], sd=2.0)
     scaled = Panel(panel.agents, panel.seeds, {"a": 1e6 * panel["a"], "b": 1e-3 * panel["b"]})
@@ -314,7 +326,7 @@ def test_the_command_prints_the_front_of_a_run(tmp_path, monkeypatch, capsys):
     command = ["pareto", str(tmp_path)]
     monkeypatch.setattr(sys, "argv", [*command, "--figure", str(tmp_path / "front.svg")])
     assert pareto.main() == 0
-    assert "| p0 | p1 | 2 [" in capsys.readouterr().out
+    assert capsys.readouterr().out.count("| p0 | p1 | 2 [") == 2  # along the front and the hull
     assert (tmp_path / "front.svg").read_text().startswith("<svg")
     monkeypatch.setattr(sys, "argv", [*command, "--parts", "revenue", "joy"])
     assert pareto.main() == 2
