@@ -1,8 +1,5 @@
 """Pareto fronts from per-user tables: who is on them, and what one part costs in another.
 
-    longplay compare --preset demo --out runs/demo
-    python -m longplay.experiments.pareto runs/demo --figure front.svg
-
 Every policy has a mean return vector, one number a part (revenue, satisfied days, ...), each to be
 maximised. A policy is on the **front** if none is at least as good in all parts and better in one.
 
@@ -27,18 +24,14 @@ utilities, of the best that the set offers each.
 
 from __future__ import annotations
 
-import argparse
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations, pairwise
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from longplay.experiments.facts.picture import Curve, chart
 from longplay.experiments.paired import Floats, Panel
 from longplay.experiments.stats import Bootstrap, Draws, Interval
 from longplay.rewards.scalarise import CVaR, Linear, Preference, Scalariser, Utility
@@ -172,9 +165,6 @@ class Front:
     reference: tuple[float, ...]  # of the hypervolume
     volume: Interval
     utility: Interval  # expected utility, over linear weights spread evenly over the simplex
-
-    def __str__(self) -> str:
-        return page(self)
 
 
 def front_of(
@@ -349,95 +339,3 @@ def _points(points: npt.ArrayLike) -> Floats:
     if np.isnan(x).any():
         raise ValueError("points hold nan; nothing dominates it, and it dominates nothing")
     return x
-
-
-# --- told and drawn --------------------------------------------------------------------------
-
-
-def page(front: Front) -> str:
-    """The front as Markdown."""
-    words = [part.replace("_", " ") for part in front.parts]
-    linear = ["linear"] if len(words) == 2 else []
-    lines = [
-        "| on the front | " + " | ".join([*words, "of redrawn studies", *linear]) + " |",
-        "|---|" + "---:|" * (len(words) + 1 + len(linear)),
-    ]
-    for member in sorted((m for m in front.members if m.front), key=lambda m: m.means[0].mean):
-        cells = [*map(str, member.means), f"{100 * member.share:.0f} %"]
-        cells += ["yes" if member.linear else "no"] if linear else []
-        lines.append(f"| {member.name} | " + " | ".join(cells) + " |")
-    for where, steps in (("front", front.exchanges), ("hull", front.prices)):
-        if steps:
-            head = f"| along the {where}, from | to | {words[0]} for one of {words[1]} |"
-            lines += ["", head, "|---|---|---:|"]
-            lines += [f"| {x.start} | {x.end} | {x.rate} |" for x in steps]
-    at = ", ".join(f"{x:g}" for x in front.reference)
-    lines += ["", f"Hypervolume above ({at}): {front.volume}. Expected utility: {front.utility}."]
-    return "\n".join(lines) + "\n"
-
-
-def picture(front: Front, labels: Sequence[str] | None = None) -> str:
-    """A front of two parts as SVG: policies with their intervals, exchange rates on the steps.
-
-    Args:
-        front: of two parts.
-        labels: of the two axes; None takes the names of the parts.
-    """
-    if len(front.parts) != 2:
-        raise ValueError(f"a front of {len(front.parts)} parts cannot be drawn; take two of them")
-    words = labels or [f"{part.replace('_', ' ')} per user" for part in front.parts]
-    rest = [m for m in front.members if not m.front]
-    best = sorted((m for m in front.members if m.front), key=lambda m: m.means[0].mean)
-    hull = [m for m in best if m.linear]
-    curves = [
-        Curve("front", *_places(best), colour=0),
-        Curve("hull", *_places(hull), dashed=True, colour=3),
-    ]
-    for member in best:
-        a, b = member.means
-        curves.append(Curve("", [a.low, a.high], [b.mean, b.mean], colour=2))
-        curves.append(Curve("", [a.mean, a.mean], [b.low, b.high], colour=2))
-    curves.append(Curve("on it, with intervals", *_places(best), points=True, colour=2))
-    if rest:
-        curves.append(Curve("dominated", *_places(rest), points=True, colour=1))
-    at = {m.name: [x.mean for x in m.means] for m in best}
-    notes = [
-        (*np.mean([at[x.start], at[x.end]], axis=0).tolist(), f"{x.rate}") for x in front.exchanges
-    ]
-    spoken = "; ".join(f"{x.start} to {x.end}: {x.rate}" for x in front.exchanges)
-    alt = f"Front of {words[0]} and {words[1]}. Exchange rates, first for one of second: {spoken}."
-    return chart(alt, words[0], words[1], curves, notes=notes)
-
-
-def _places(members: Sequence[Member]) -> tuple[list[float], list[float]]:
-    return [m.means[0].mean for m in members], [m.means[1].mean for m in members]
-
-
-def main() -> int:
-    """Print the front of a run, and draw it."""
-    asked = argparse.ArgumentParser(description="The Pareto front of a run of longplay compare.")
-    asked.add_argument("run", type=Path, help="folder of a run of longplay compare")
-    asked.add_argument("--parts", nargs="+", default=list(PARTS), help="columns of its metrics")
-    asked.add_argument("--figure", type=Path, help="SVG file to write, of two parts")
-    given = asked.parse_args()
-    file = given.run / "metrics.parquet"
-    if not file.exists():
-        print(f"{given.run} holds no metrics.parquet; name a finished run", file=sys.stderr)
-        return 2
-    import polars as pl
-
-    table = pl.read_parquet(file)
-    try:
-        columns = {name: table[name].to_numpy() for name in table.columns}
-        front = front_of(Panel.of(columns, given.parts), given.parts)
-        if given.figure is not None:
-            given.figure.write_text(picture(front), encoding="utf-8")
-    except ValueError as error:
-        print(error, file=sys.stderr)
-        return 2
-    print(front, end="")
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

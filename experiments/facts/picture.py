@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from longplay.experiments.report.svg import Canvas, Scale, spread, text_width
+from longplay.experiments.report.svg import Canvas, Scale, text_width
 
 SIZE = (640.0, 330.0)  # [px]
 LEFT, RIGHT, TOP, BOTTOM = 62.0, 18.0, 44.0, 52.0
@@ -41,10 +41,12 @@ def chart(
     curves: Sequence[Curve],
     expected: tuple[float, float] | None = None,
     notes: Sequence[tuple[float, float, str]] = (),
+    corner: Sequence[str] = (),
 ) -> str:
     """Curves over common axes, with a legend; ``expected`` is a band of y drawn behind them.
 
-    ``notes`` (x, y, text) are written to the upper right of their places, and kept apart.
+    ``notes`` (x, y, text) stand to the upper right of their places, ``corner`` holds lines of
+    text at the top right.
     """
     canvas = Canvas(*SIZE)
     xs = np.concatenate([np.asarray(c.x, float).ravel() for c in curves])
@@ -73,10 +75,10 @@ def chart(
                 canvas.line((at + 4, 28), (at + 22, 28), dashed)
         if curve.name:
             canvas.text((at + 27, 32), curve.name)
-    heights = spread([up(y) - 6 for _, y, _ in notes], 15.0, TOP + 10, SIZE[1] - BOTTOM - 4)
-    for (x, _, text), height in zip(notes, heights, strict=True):
-        left = min(across(x) + 6, SIZE[0] - RIGHT - text_width(text))
-        canvas.text((left, height), text, "tick")
+    for x, y, text in notes:
+        canvas.text((across(x) + 5, up(y) - 5), text)
+    for line, text in enumerate(corner):
+        canvas.text((SIZE[0] - RIGHT - 4, TOP + 16 + 17 * line), text, anchor="end")
     return standing(canvas, alt)
 
 

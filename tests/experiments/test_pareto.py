@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from longplay.experiments import pareto
+from longplay.experiments import pareto_page
 from longplay.experiments.paired import Panel
 from longplay.experiments.pareto import (
     exchange_rate,
@@ -21,9 +21,9 @@ from longplay.experiments.pareto import (
     nondominated,
     on_the_hull,
     paired,
-    picture,
     simplex,
 )
+from longplay.experiments.pareto_page import page, picture
 from longplay.experiments.stats import Bootstrap
 from longplay.rewards.scalarise import GGI, CVaR, Lexicographic, Linear
 
@@ -219,7 +219,7 @@ def test_three_parts_have_a_front_and_a_volume_but_no_exchange():
     assert [m.front for m in front.members] == [True, True, False]
     assert front.volume.mean == pytest.approx(5.0)
     assert front.volume.covers == "users and seeds"
-    assert "Hypervolume above (0, 0, 0): 5 [" in str(front)
+    assert "Hypervolume above (0, 0, 0): 5 [" in page(front)
     with pytest.raises(ValueError, match="cannot be drawn"):
         picture(front)
 
@@ -306,7 +306,7 @@ def test_evaluations_become_a_panel_only_of_the_same_people():
 def test_the_picture_shows_policies_and_rates():
     front = front_of(panel_of([[0, 10], [2, 9], [1, 1]], sd=0.1), ("a", "b"))
     drawn = picture(front, ["money", "days"])
-    assert str(front.exchanges[0].rate) in drawn
+    assert f"1: p0 to p1: 2 [{front.prices[0].rate.low:.2g}, " in drawn
     assert drawn.count("<circle") == 5  # two on the front, one dominated, two in the legend
     assert "money" in drawn
 
@@ -325,14 +325,14 @@ def test_the_command_prints_the_front_of_a_run(tmp_path, monkeypatch, capsys):
     pl.DataFrame(table).write_parquet(tmp_path / "metrics.parquet")
     command = ["pareto", str(tmp_path)]
     monkeypatch.setattr(sys, "argv", [*command, "--figure", str(tmp_path / "front.svg")])
-    assert pareto.main() == 0
+    assert pareto_page.main() == 0
     assert capsys.readouterr().out.count("| p0 | p1 | 2 [") == 2  # along the front and the hull
     assert (tmp_path / "front.svg").read_text().startswith("<svg")
     monkeypatch.setattr(sys, "argv", [*command, "--parts", "revenue", "joy"])
-    assert pareto.main() == 2
+    assert pareto_page.main() == 2
     assert "no column 'joy'" in capsys.readouterr().err
     monkeypatch.setattr(sys, "argv", ["pareto", str(tmp_path / "none")])
-    assert pareto.main() == 2
+    assert pareto_page.main() == 2
     assert "name a finished run" in capsys.readouterr().err
 
 
