@@ -68,8 +68,8 @@ def picture(front: Front, labels: Sequence[str] | None = None) -> str:
     at = {m.name: [x.mean for x in m.means] for m in best}
     notes = []
     for i, x in enumerate(front.prices, 1):
-        (a, b), (c, d) = at[x.start], at[x.end]
-        notes.append(((a + c) / 2, (b + d) / 2, f"{i}"))
+        (x0, y0), (x1, y1) = at[x.start], at[x.end]
+        notes.append(((x0 + x1) / 2, (y0 + y1) / 2, f"{i}"))
     told = [f"{i}: {_short(x)}" for i, x in enumerate(front.prices, 1)]
     head = [f"{first} for one of {second}"] if told else []
     alt = f"Front of {words[0]} and {words[1]}. {' '.join([*head, *told])}"

@@ -11,9 +11,9 @@ it is a statement about who is judged, and it decides where a scalariser may sta
     step  sum u(r_t)  of every step's own vector. It is SER and ESR at once if u is linear, and
                       neither otherwise: a sum of minima is not the minimum of sums.
 
-(Roijers et al. 2013, JAIR 48; Hayes et al. 2022, JAAMAS 36, sec. 4.) `of` takes the returns of a
+(Roijers et al. 2013, JAIR 48; Hayes et al. 2022, JAAMAS 36.) `of` takes the returns of a
 policy's users, (..., users, d), and applies the scalariser as its `criterion` says; `best` chooses
-among policies. `longplay.rewards.scalarised` pays an environment's steps, and refuses what is not
+among policies. `vector.scalarised` pays an environment's steps, and refuses what is not
 linear unless it is asked for a sum of per-step values in so many words.
 
     GGI((1.0, 0.5)).of(returns)                       # a number a policy
@@ -170,7 +170,7 @@ class GGI(Utility):
     with each other, so bring them to one scale first, e.g. `0.1 * Minutes()`. Range: any.
     Invariant: the order of objectives, and a positive factor on w. Concave, and no smaller after
     a transfer from a larger objective to a smaller one that does not cross it (Pigou-Dalton);
-    larger by (w_i - w_j) times the transfer between neighbours in rank.
+    larger by (w_i - w_j) times the transfer from rank j to rank i < j, while ranks stay.
 
     Args:
         weights: (d,) finite, at least 0, none larger than the one before, the first above 0;

@@ -2,7 +2,9 @@
 
 import itertools
 import math
+import re
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -26,6 +28,8 @@ from longplay.experiments.pareto import (
 from longplay.experiments.pareto_page import page, picture
 from longplay.experiments.stats import Bootstrap
 from longplay.rewards.scalarise import GGI, CVaR, Lexicographic, Linear
+
+pytestmark = pytest.mark.extras  # intervals need SciPy
 
 NUMBERS = st.integers(-20, 40).map(lambda i: i / 4)  # products and sums of them are exact
 
@@ -364,3 +368,18 @@ def test_a_step_that_gains_nothing_has_no_rate():
     draws = boot.means(np.zeros((4, 1, 5)))
     with pytest.raises(ValueError, match="both above 0"):
         exchange_rate(boot, draws, 0, 1)
+
+
+def test_the_examples_of_the_page_run_and_say_what_it_says(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    text = (Path(__file__).parents[2] / "docs" / "objectives-several.md").read_text()
+    for block in re.findall(r"```python\n(.*?)```", text, flags=re.S):
+        exec(compile(block, "objectives-several.md", "exec"), {"__name__": "page"})
+    said = capsys.readouterr().out
+    rows = re.compile(r"^\| (fixed-\S+) \| (\S+) ", flags=re.M)
+    assert [a for a, _ in rows.findall(said)] == [a for a, _ in rows.findall(text)]
+    rates = re.compile(r"^\| (fixed-\S+) \| (fixed-\S+) \| (\S+) ", flags=re.M)
+    for told, seen in zip(rates.findall(text), rates.findall(said), strict=True):
+        assert told[:2] == seen[:2]
+        assert float(seen[2]) == pytest.approx(float(told[2]), rel=0.01)
+    assert (tmp_path / "front.svg").read_text().startswith("<svg")

@@ -99,7 +99,7 @@ def test_linear_is_ser_and_esr_and_per_step(returns):
 
 @given(some(6, 2))
 def test_concave_utilities_of_the_mean_are_no_less_than_their_mean(returns):
-    # Jensen: SER >= ESR, and both fall short of each other unless the vectors agree.
+    # Jensen: SER >= ESR, and they are equal where all users have the same vector.
     pairs = [
         (GGI((1.0, 0.5)), GGI((1.0, 0.5), criterion="esr")),
         (Chebyshev((1.0, 2.0), (9.0, 9.0)), Chebyshev((1.0, 2.0), (9.0, 9.0), criterion="esr")),

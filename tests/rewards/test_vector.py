@@ -4,6 +4,8 @@ import gymnasium as gym
 import numpy as np
 import pytest
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from longplay.envs.cohort import Cohort
 from longplay.envs.session import AdLoad
@@ -145,6 +147,20 @@ def test_linear_is_the_weighted_sum_of_objectives():
         assert np.array_equal(sum(info["reward_parts"].values()), reward)
 
 
+@given(
+    st.tuples(*[st.integers(-40, 40).map(lambda i: i / 8)] * 3).filter(any),
+    st.integers(0, 2**31 - 1),
+)
+@settings(max_examples=25)
+def test_any_weights_pay_the_weighted_sum_of_the_vector(weights, seed):
+    env = scalarised(vector_rewarded(cohort(4), WISHES), Linear(weights))
+    env.reset(seed=seed)
+    _, reward, _, _, info = env.step(np.full(4, seed % 22))
+    assert reward == pytest.approx(info["vector_reward"] @ np.array(weights), abs=1e-9)
+    assert reward == pytest.approx(sum(info["reward_parts"].values()), abs=1e-9)
+    assert info["reward_weights"].tolist() == [list(weights)] * 4
+
+
 @pytest.mark.parametrize(
     "rule", [GGI((1.0, 0.5, 0.25)), Chebyshev((1.0, 1.0, 1.0), (60.0, 1.0, 1.0))], ids=str
 )
@@ -186,7 +202,7 @@ def test_rewards_can_be_put_on_each_env_of_a_vector():
 
 
 @pytest.mark.extras
-def test_it_trains_under_sb3():
+def test_sb3_is_paid_the_scalarised_reward():
     from longplay.agents.rl import CohortVecEnv
 
     people = CohortVecEnv(scalarised(vector_rewarded(cohort(), WISHES), Linear(WEIGHTS)))
