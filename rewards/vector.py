@@ -18,8 +18,10 @@ from gymnasium.spaces import Box
 from gymnasium.utils import RecordConstructorArgs
 from gymnasium.vector import VectorEnv, VectorWrapper
 
-from longplay.rewards.objective import Objective, Outcomes
+from longplay.rewards.objective import Objective
 from longplay.rewards.scalarise import Linear, Preference, Utility
+from longplay.rewards.step import Step
+from longplay.rewards.watching import Watcher, check_window
 
 E = TypeVar("E")
 Vectors = npt.NDArray[np.float64]  # (..., d)
@@ -36,8 +38,9 @@ def vector_rewarded(env: E, objectives: Iterable[Objective]) -> E:
         objectives: d >= 1 objectives with different labels, e.g. [Minutes(), -1.0 * Skips()].
 
     Raises:
-        TypeError: `env` is none of these or reports no outcomes, or an objective is none.
-        ValueError: no objective, or two of one label.
+        TypeError: `env` is none of these or does not show what an objective needs, or an objective
+            is none.
+        ValueError: no objective, two of one label, or a study shorter than one looks ahead.
     """
     given = _objectives(objectives)
     if isinstance(env, VectorEnv):
@@ -102,13 +105,21 @@ class VectorRewarded(gymnasium.Wrapper[Any, Any, Any, Any], RecordConstructorArg
         RecordConstructorArgs.__init__(self, objectives=given)
         gymnasium.Wrapper.__init__(self, env)
         self.objectives = given
+        self._watcher = _watcher(env, given)
         self.reward_space = _set_space(env, given)
+
+    def reset(
+        self, *, seed: Any = None, options: dict[str, Any] | None = None
+    ) -> tuple[Any, dict[str, Any]]:
+        """Reset, and look."""
+        obs, info = self.env.reset(seed=seed, options=options)
+        self._watcher.begin(obs)
+        return obs, info
 
     def step(self, action: Any) -> tuple[Any, Any, bool, bool, dict[str, Any]]:
         """Step, and pay a vector (d,)."""
         obs, _, terminated, truncated, info = self.env.step(action)
-        outcomes = np.reshape(_outcomes_of(self.env), (1,))  # one user is a cohort of one
-        reward = _reward(self.objectives, outcomes)[0]
+        reward = _reward(self.objectives, self._watcher.step(obs, info))[0]
         parts = {o.label: float(x) for o, x in zip(self.objectives, reward, strict=True)}
         return obs, reward, terminated, truncated, {**info, "reward_parts": parts}
 
@@ -119,12 +130,21 @@ class VectorRewardedVector(VectorWrapper):
     def __init__(self, env: VectorEnv[Any, Any, Any], objectives: Iterable[Objective]) -> None:
         super().__init__(env)
         self.objectives = _objectives(objectives)
+        self._watcher = _watcher(env, self.objectives)
         self.reward_space = _set_space(env, self.objectives)
+
+    def reset(
+        self, *, seed: Any = None, options: dict[str, Any] | None = None
+    ) -> tuple[Any, dict[str, Any]]:
+        """Reset, and look."""
+        obs, info = self.env.reset(seed=seed, options=options)
+        self._watcher.begin(obs)
+        return obs, info
 
     def step(self, actions: Any) -> tuple[Any, Any, Any, Any, dict[str, Any]]:
         """Step all users, and pay vectors (n, d)."""
         obs, _, terminated, truncated, info = self.env.step(actions)
-        reward = _reward(self.objectives, _outcomes_of(self.env))
+        reward = _reward(self.objectives, self._watcher.step(obs, info))
         parts = {o.label: reward[:, i] for i, o in enumerate(self.objectives)}
         return obs, reward, terminated, truncated, {**info, "reward_parts": parts}
 
@@ -200,13 +220,17 @@ def _payable(scalariser: object, per_step: bool) -> Utility:
     return scalariser
 
 
+def _watcher(env: Any, objectives: tuple[Objective, ...]) -> Watcher:
+    """Gathers what all objectives need."""
+    for objective in objectives:
+        check_window(env, objective)
+    whose = [str(objective) for objective in objectives if objective.needs]
+    needs = frozenset[str]().union(*(objective.needs for objective in objectives))
+    return Watcher(env, needs, " and ".join(whose))
+
+
 def _set_space(env: Any, objectives: tuple[Objective, ...]) -> Box:
     """The Box of one user's vector, also set at the bottom of `env`."""
-    if not hasattr(env.unwrapped, "outcomes"):
-        raise TypeError(
-            f"{env} reports no outcomes; reward a longplay environment (environments inside "
-            "another vector: reward each before it is put there)"
-        )
     low, high = np.array([_range(objective) for objective in objectives]).T
     space = Box(low, high, dtype=np.float64)
     env.unwrapped.reward_space = space
@@ -223,19 +247,15 @@ def _range(objective: Objective) -> tuple[float, float]:
     return min(low, 0.0), max(high, 0.0)
 
 
-def _outcomes_of(env: Any) -> Outcomes:
-    """OUTCOME of the last step of whatever lies at the bottom of `env`."""
-    return cast(Outcomes, env.unwrapped.outcomes)
-
-
 def _acted(env: Any) -> Any:
     """Which users acted in the last step; everybody, where the environment cannot tell."""
     outcomes = getattr(env.unwrapped, "outcomes", None)
     return True if outcomes is None else np.reshape(outcomes["fetches"] > 0, (-1,))
 
 
-def _reward(objectives: tuple[Objective, ...], outcomes: Outcomes) -> Vectors:
-    return np.stack([objective(outcomes) for objective in objectives], axis=-1)
+def _reward(objectives: tuple[Objective, ...], step: Step) -> Vectors:
+    """(n, d) of n users; one user is a cohort of one."""
+    return np.stack([np.reshape(objective(step), (-1,)) for objective in objectives], axis=-1)
 
 
 def _scalar(

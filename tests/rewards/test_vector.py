@@ -9,7 +9,18 @@ from hypothesis import strategies as st
 
 from longplay.envs.cohort import Cohort
 from longplay.envs.session import AdLoad
-from longplay.rewards import ActiveDay, Gap, Minutes, Revenue, Skips, rewarded
+from longplay.rewards import (
+    ActiveDay,
+    Gap,
+    Minutes,
+    Potential,
+    Returned,
+    Revenue,
+    Skips,
+    State,
+    Survival,
+    rewarded,
+)
 from longplay.rewards.scalarise import GGI, Chebyshev, CVaR, Lexicographic, Linear
 from longplay.rewards.vector import scalarised, vector_rewarded
 
@@ -45,6 +56,25 @@ def test_a_cohort_is_paid_a_vector_a_user(mode):
         assert not reward[blank].any()
         blanks += blank.sum()
     assert (blanks == 0) == (mode == AutoresetMode.SAME_STEP)
+
+
+@pytest.mark.parametrize("mode", list(AutoresetMode))
+def test_objectives_that_look_at_states_are_paid_as_each_is_alone(mode):
+    wishes = [Survival(), Potential(State("active_rate")), Minutes() * Survival()]
+    env = vector_rewarded(cohort(autoreset_mode=mode), wishes)
+    alone = [rewarded(cohort(autoreset_mode=mode), wish) for wish in wishes]
+    for one in (env, *alone):
+        one.reset(seed=6)
+    rng = np.random.default_rng(0)
+    for _ in range(40):
+        actions = rng.integers(0, 22, 8)
+        reward = env.step(actions)[1]
+        assert np.array_equal(reward, np.stack([one.step(actions)[1] for one in alone], axis=-1))
+    single = vector_rewarded(gym.make("longplay/AdLoad-v0", **SETTINGS), wishes)
+    many = vector_rewarded(cohort(), wishes)
+    single.reset(seed=6)
+    many.reset(seed=6)
+    assert np.array_equal(single.step(9)[1], many.step(np.full(8, 9))[1][0])
 
 
 @pytest.mark.parametrize("last", [None, Linear(WEIGHTS), GGI((1.0, 0.5, 0.25))], ids=str)
@@ -227,6 +257,11 @@ def test_sb3_is_paid_the_scalarised_reward():
         (lambda: vector_rewarded(cohort(), [Minutes(), Minutes()]), ValueError, "called 'minutes'"),
         (lambda: vector_rewarded(None, WISHES), TypeError, "cannot be given vector rewards"),
         (lambda: vector_rewarded(gym.make("CartPole-v1"), WISHES), TypeError, "no outcomes"),
+        (
+            lambda: vector_rewarded(cohort(), [Minutes(), Returned(days=7)]),
+            ValueError,
+            "days ahead",
+        ),
         (lambda: scalarised(cohort(), Linear((1.0,))), TypeError, "vector_rewarded first"),
         (lambda: scalarised(None, Linear((1.0,))), TypeError, "cannot be scalarised"),
         (lambda: scalarised(vector_rewarded(cohort(), WISHES), (1, 2)), TypeError, "no scalariser"),
