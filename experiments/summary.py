@@ -42,7 +42,7 @@ def report_data(
     """
     from longplay.experiments.references.stored import find
     from longplay.experiments.report import Agent, ReportData, Stored
-    from longplay.experiments.settings import find_scenario, find_task
+    from longplay.experiments.settings import find_objective, find_scenario, find_task
 
     task, world = find_task(settings.world), find_scenario(settings.scenario)
     horizon = settings.horizon_days
@@ -64,6 +64,7 @@ def report_data(
                 entry.kind,
                 entry.spec.privileged,
                 f"{entry.spec.about}; decides once a {entry.decision}",
+                entry.paid and settings.reward is not None,
             )
             for entry in entries
         ],
@@ -76,10 +77,27 @@ def report_data(
         myopic=ends[0],
         oracle=ends[1],
         stored=stored,
-        limits=[note] if note else [],
+        limits=[*([note] if note else []), *reward_limits(settings, entries)],
+        reward=str(find_objective(settings.reward) or ""),
         curves=report_curves(parts),
         behaviour=report_behaviour(parts) if task == "AdLoad" else None,
     )
+
+
+def reward_limits(settings: Settings, entries: Sequence[Entry]) -> list[str]:
+    """What a run's own reward does not change, in sentences."""
+    if settings.reward is None:
+        return []
+    said = []
+    deaf = [entry.label for entry in entries if entry.spec.policy.learns and not entry.paid]
+    if deaf:
+        said.append(
+            f"The reward of the run did not reach {', '.join(deaf)}: bandits that pick items "
+            "learn from what each position earned."
+        )
+    if any(entry.spec.privileged for entry in entries):
+        said.append("The privileged references pursue the value, not the reward of the run.")
+    return said
 
 
 def how_made(run: RunFolder, parts: Sequence[Part], seconds: float) -> dict[str, str]:
