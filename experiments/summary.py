@@ -15,9 +15,10 @@ from longplay.experiments.tables import curves_table, metrics_table, retention_t
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from rich.table import Table
+    from rich.console import RenderableType
 
     from longplay.experiments.report import ReportData
+    from longplay.experiments.report.findings import Findings, Row
     from longplay.experiments.settings import Entry, Settings
     from longplay.experiments.stats import Interval
 
@@ -153,15 +154,14 @@ def report_behaviour(parts: Sequence[Part]) -> Columns:
     return {name: np.array([row[i] for row in rows]) for i, name in enumerate(names)}
 
 
-def summary(data: ReportData, width: int = 80) -> tuple[Table, str, str]:
+def summary(data: ReportData, width: int = 80) -> tuple[RenderableType, str, str]:
     """A compact table with 95 % intervals, best agent first; how to read it; and the answer.
 
-    The numbers are the report's. On a terminal narrower than WIDE the parts of the value get half
-    the width of their interval instead of its ends.
+    A run with a reward of its own has a second table, of its parts. The numbers are the report's.
+    On a terminal narrower than WIDE the parts of the value, and of the reward, get half the width
+    of their interval instead of its ends.
     """
-    from rich import box
-    from rich.markup import escape
-    from rich.table import Table
+    from rich.console import Group
 
     from longplay.experiments.report.findings import find
     from longplay.experiments.report.wording import answer
@@ -176,17 +176,20 @@ def summary(data: ReportData, width: int = 80) -> tuple[Table, str, str]:
     ]
     if any(row.closed is not None for row in found.rows):
         columns.append(("headroom %", _cells([row.closed for row in found.rows], 100.0)))
-    table = Table(box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 2 if wide else 0, 0, 0))
-    table.add_column("agent")
-    for head, _ in columns:
-        table.add_column(head, justify="right")
-    for row, *texts in zip(found.rows, *(cells for _, cells in columns), strict=True):
-        style = "bold" if row is found.leader else "dim" if row.agent.privileged else ""
-        name = row.name + (" *" if row.agent.privileged else "")
-        table.add_row(name, *(escape(text) for text in texts), style=style)
+    table = _table(found, found.rows, columns, wide)
+    rewards = found.by_reward
+    if rewards:
+        columns = [("reward", _cells([row.reward for row in rewards], half=not wide))]
+        if len(rewards[0].parts) > 1:
+            for part in rewards[0].parts:
+                cells = _cells([row.parts[part] for row in rewards], half=not wide)
+                columns.append((part, cells))
+        table = Group(table, "", _table(found, rewards, columns, wide))
     notes = [f"Mean per user [95 % interval] over {found.leader.value.covers}"]
     notes[0] += "" if wide else ", or ± half of it"
     notes.append(f"happy days: satisfied active days; D{day}: active on that day")
+    if rewards:
+        notes.append(f"reward: {data.reward}, discounted, in its parts")
     if any(row.agent.privileged for row in found.rows):
         notes.append("* sees hidden state: a reference")
     if data.stored is not None:
@@ -198,6 +201,25 @@ def summary(data: ReportData, width: int = 80) -> tuple[Table, str, str]:
         notes.append(f"the horizon cuts off an estimated {100 * share:.1f} % at most ({worst})")
     text = " ".join(["; ".join(notes) + ".", *data.limits])
     return table, text, answer(found).headline
+
+
+def _table(
+    found: Findings, rows: Sequence[Row], columns: Sequence[tuple[str, list[str]]], wide: bool
+) -> RenderableType:
+    """One line an agent; the leader stands out."""
+    from rich import box
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 2 if wide else 0, 0, 0))
+    table.add_column("agent")
+    for head, _ in columns:
+        table.add_column(escape(head), justify="right")
+    for row, *texts in zip(rows, *(cells for _, cells in columns), strict=True):
+        style = "bold" if row is found.leader else "dim" if row.agent.privileged else ""
+        name = row.name + (" *" if row.agent.privileged else "")
+        table.add_row(name, *(escape(text) for text in texts), style=style)
+    return table
 
 
 def _cells(column: Sequence[Interval | None], scale: float = 1.0, half: bool = False) -> list[str]:

@@ -142,7 +142,7 @@ class Findings:
 
     @cached_property
     def by_reward(self) -> tuple[Row, ...]:
-        """All agents, the one with most of the run's reward first; empty if it has none of its own."""
+        """All agents, most of the run's own reward first; empty if it has none."""
         paid = [row for row in self.rows if row.reward is not None]
         return tuple(sorted(paid, key=lambda row: -row.reward.mean if row.reward else 0.0))
 
@@ -264,7 +264,7 @@ def _rows(
     hurt = None if baseline is None else who_is_hurt(boot, panel["satisfied_days"], baseline)
     by_seed = panel["value"].mean(axis=2)
     columns = reward_columns(panel.columns)
-    rewards = {name: boot.intervals(boot.means(panel[name])) for name in columns}
+    rewards = {n: of_one_sign(boot.intervals(boot.means(panel[n])), panel[n]) for n in columns}
     return [
         Row(
             agent=agent,
@@ -285,6 +285,14 @@ def _rows(
 def at_least(bound: float, found: list[Interval], known: bool = True) -> list[Interval]:
     """Intervals cut at a bound that the quantity is known to keep: few seeds reach beyond it."""
     return [replace(x, low=max(x.low, bound)) if known else x for x in found]
+
+
+def of_one_sign(found: list[Interval], values: Floats) -> list[Interval]:
+    """Intervals of means cut at 0, where no user's value lies on its other side."""
+    found = at_least(0.0, found, bool(values.min() >= 0))
+    if values.max() > 0:
+        return found
+    return [replace(x, high=min(x.high, 0.0)) for x in found]
 
 
 def _per_hour(count: Floats, minutes: Floats) -> Floats:

@@ -46,15 +46,7 @@ def parts(found: Findings) -> Figure | None:
 
 def _who_was_paid(rows: Sequence[Row]) -> str:
     paid = [row.name for row in rows if row.agent.paid]
-    if not paid:
-        return "No agent learnt from it."
-    one = len(paid) == 1
-    others = "" if len(paid) == len(rows) else "; the others did not"
-    return (
-        f"{', '.join(paid)} learnt from it{others}."
-        if not one
-        else (f"Only {paid[0]} learnt from it.")
-    )
+    return f"Learnt from it: {', '.join(paid) or 'nobody'}."
 
 
 def _parts(found: Findings, rows: Sequence[Row], panels: Panels, wide: bool) -> Canvas:
@@ -90,7 +82,7 @@ def _panel(
     ends = [end for x in intervals for end in (x.low, x.mean, x.high)]
     xs = Scale.around(ends, left, right, 0.06)
     canvas.text((left, top - 12), short(title, right - left), "label")
-    canvas.x_axis(xs, bottom, "", top, 4)
+    canvas.x_axis(xs, bottom, "per user", top, 4)
     if xs.low < 0.0 < xs.high:
         canvas.line((xs(0.0), top), (xs(0.0), bottom), "zero")
     for j, (row, x) in enumerate(zip(rows, intervals, strict=True)):
