@@ -165,11 +165,11 @@ class BasePolicy:
         log: Log | None = None,
         **settings: Any,
     ) -> Self:
-        """Learn online, on the task's own immediate reward, for `budget_steps` decisions.
+        """Learn online, on the immediate reward of each step, for `budget_steps` decisions.
 
         A policy that does not learn is only built. What comes back has `explore = False`.
-        `make_cohort` may give a cohort with a reward of another kind around it, in a VectorWrapper
-        whose `info["reward_parts"]` are logged.
+        `make_cohort` may give a VectorWrapper around a cohort that pays another reward; the parts
+        in its `info["reward_parts"]` are logged as reward/PART.
         """
         paid = make_cohort(LANES if cls.learns else 1)
         cohort = cast("Cohort", paid.unwrapped)

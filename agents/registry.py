@@ -154,10 +154,10 @@ def train(
 ) -> Policy:
     """Train an agent on cohorts that `make_cohort` makes, and return its policy.
 
-    Each class says how it learns: bandits online on the task's immediate reward, RL through its
-    library, fixed rules not at all. What the agent asks of a cohort (`spec.asks`) is added to
-    every call of `make_cohort`. budget_steps counts decisions over all users. `task` saves making
-    a cohort of one only to see its task.
+    Each class says how it learns: bandits online on the reward of a step, RL through its library,
+    fixed rules not at all. `make_cohort` may pay another reward than the task's. What the agent
+    asks of a cohort (`spec.asks`) is added to every call of it. budget_steps counts decisions over
+    all users. `task` saves making a cohort of one only to see its task.
     """
     found = find_agent(spec)
     require(found.extra, f"agent {found.name!r}")
