@@ -8,7 +8,7 @@ for, or the run's.
 Privileged agents (they see hidden state, or try things out on forked users) are references: they
 span the scale of headroom closed and are never contenders.
 A run may have a reward of its own, a formula: agents that learn from the reward of a step are paid
-by it, and the evaluation tells its parts for everybody. What agents are compared by stays the value.
+by it, and the evaluation tells its parts for everybody. They are still compared by value.
 """
 
 from __future__ import annotations

@@ -134,6 +134,7 @@ def test_a_bandit_learns_from_the_reward_around_its_cohort() -> None:
     for whole, minutes, skips in zip(*logged.values(), strict=True):
         assert whole == pytest.approx(minutes + skips)
         assert minutes > 0.0 > skips
+    assert registry.train("random", paid, seed=0, budget_steps=1).name == "random"  # looks for it
     plain = registry.train("linucb", maker("AdLoad"), seed=0, budget_steps=8_000, task="AdLoad")
     mine, theirs = (p.arrays()["cross"] for p in (policy, plain))  # type: ignore[attr-defined]
     assert not np.array_equal(mine, theirs)
@@ -143,6 +144,17 @@ def test_a_bandit_learns_from_the_reward_around_its_cohort() -> None:
         assert np.array_equal(batch.reward, wish(batch.outcomes))
         assert list(batch.reward_parts) == ["minutes", "skips"]
     assert not next(online(maker("AdLoad")(4), served, seed=1, rounds=1)).reward_parts
+
+
+def test_references_pursue_the_value_whatever_is_paid() -> None:
+    small = dataclasses.replace(AGENTS["myopic"], settings=SMALL["myopic"])
+
+    def paid(num_envs: int, **overrides: Any) -> Cohort:
+        return rewarded(maker("AdLoad")(num_envs, **overrides), Skips())
+
+    ours, theirs = (registry.train(small, make, seed=0, budget_steps=1).arrays()  # type: ignore[attr-defined]
+                    for make in (paid, maker("AdLoad")))  # fmt: skip
+    assert ours and all(np.array_equal(ours[key], theirs[key]) for key in theirs)
 
 
 def test_a_batch_ends_a_life_where_it_ended() -> None:
