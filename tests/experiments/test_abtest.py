@@ -125,7 +125,7 @@ def check(effect, scipys, level):
 @pytest.mark.parametrize("paired", [True, False])
 def test_intervals_cover(paired):
     # Each person has a taste (gamma: skewed); the treatment adds 0.3 minutes on average.
-    rng, hits, runs = np.random.default_rng(11), 0, 2000
+    rng, hits, runs = np.random.default_rng(11), 0, 1000
     people = np.arange(80)
     for _ in range(runs):
         taste, luck = rng.gamma(4.0, 0.5, (2, 80)), rng.normal(0.3, 0.6, 80)
