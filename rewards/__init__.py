@@ -6,7 +6,9 @@
 from longplay.rewards.formula import parse
 from longplay.rewards.logs import per_user, record
 from longplay.rewards.objective import Objective
+from longplay.rewards.preference import Preference
 from longplay.rewards.returns import Gap, PresentValue, Returned, Returned1d, Returned7d, Survival
+from longplay.rewards.scalarise import GGI, Chebyshev, CVaR, Lexicographic, Linear
 from longplay.rewards.shaping import Potential, State
 from longplay.rewards.signals import (
     SIGNALS,
@@ -33,20 +35,26 @@ from longplay.rewards.signals import (
 )
 from longplay.rewards.step import Step, joined
 from longplay.rewards.sums import Named, Product, WeightedSum
+from longplay.rewards.vector import scalarised, vector_rewarded
 from longplay.rewards.wrappers import rewarded
 
 __all__ = [
+    "GGI",
     "SIGNALS",
     "ActiveDay",
     "AdClicks",
     "AdViews",
     "Ads",
     "Answered",
+    "CVaR",
+    "Chebyshev",
     "Duplicates",
     "Ended",
     "Gap",
     "Hides",
+    "Lexicographic",
     "Likes",
+    "Linear",
     "Looked",
     "Minutes",
     "Named",
@@ -54,6 +62,7 @@ __all__ = [
     "Objective",
     "Plays",
     "Potential",
+    "Preference",
     "PresentValue",
     "Product",
     "Returned",
@@ -75,4 +84,6 @@ __all__ = [
     "per_user",
     "record",
     "rewarded",
+    "scalarised",
+    "vector_rewarded",
 ]
