@@ -14,7 +14,8 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, Self, runtime_checkable
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, Self, cast, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -63,6 +64,8 @@ class Batch(NamedTuple):
     discount: npt.NDArray[np.float64]  # (n,) gamma_day ** (gap / 24); 0 for ever
     outcomes: npt.NDArray[np.void]  # OUTCOME[n]; fetches == 0 marks a blank row
     slots: npt.NDArray[np.void]  # SLOT[n, 10] of the last fetch
+    reward_parts: Mapping[str, npt.NDArray[np.float64]] = MappingProxyType({})  # (n,) by name;
+    #   empty unless the cohort is a rewarded one
 
 
 @runtime_checkable
@@ -162,11 +165,14 @@ class BasePolicy:
         log: Log | None = None,
         **settings: Any,
     ) -> Self:
-        """Learn online, on the task's own immediate reward, for `budget_steps` decisions.
+        """Learn online, on the immediate reward of each step, for `budget_steps` decisions.
 
         A policy that does not learn is only built. What comes back has `explore = False`.
+        `make_cohort` may give a VectorWrapper around a cohort that pays another reward; the parts
+        in its `info["reward_parts"]` are logged as reward/PART.
         """
-        cohort = make_cohort(LANES if cls.learns else 1)
+        paid = make_cohort(LANES if cls.learns else 1)
+        cohort = cast("Cohort", paid.unwrapped)
         policy = cls.build(cohort, **settings)
         policy.bind(cohort)
         if not cls.learns:
@@ -174,15 +180,15 @@ class BasePolicy:
                 progress(budget_steps)
             return policy
         rounds = max(1, -(-budget_steps // cohort.num_envs))
-        earned = 0.0
-        for i, batch in enumerate(online(cohort, policy, seed=seed, rounds=rounds), start=1):
+        earned = Earned()
+        for i, batch in enumerate(online(paid, policy, seed=seed, rounds=rounds), start=1):
             policy.update(batch)
-            earned += float(batch.reward.mean())
+            earned.add(batch)
             if progress is not None:
                 progress(i * cohort.num_envs)
             if log is not None and (i % LOG_EVERY == 0 or i == rounds):
-                log("train/reward", earned / ((i - 1) % LOG_EVERY + 1), i * cohort.num_envs)
-                earned = 0.0
+                for name, mean in earned.taken().items():
+                    log(name, mean, i * cohort.num_envs)
         policy.explore = False
         policy.settle()
         return policy
@@ -195,13 +201,36 @@ LANES = 256  # users served at a time while learning online
 LOG_EVERY = 20  # rounds
 
 
-def online(cohort: Cohort, policy: Policy, *, seed: int, rounds: int) -> Iterator[Batch]:
-    """Serve a cohort and yield each round as a Batch, the arrays of which are its own."""
+class Earned:
+    """Mean reward of a decision, and of each part of it, over the rounds since the last look."""
+
+    def __init__(self) -> None:
+        self.rounds = 0
+        self.sums: dict[str, float] = {}
+
+    def add(self, batch: Batch) -> None:
+        """Count one round."""
+        self.rounds += 1
+        means = {"train/reward": batch.reward}
+        means |= {f"reward/{label}": part for label, part in batch.reward_parts.items()}
+        for name, values in means.items():
+            self.sums[name] = self.sums.get(name, 0.0) + float(values.mean())
+
+    def taken(self) -> dict[str, float]:
+        """The means by name of the log; counting begins anew."""
+        means = {name: total / self.rounds for name, total in self.sums.items()}
+        self.rounds, self.sums = 0, {}
+        return means
+
+
+def online(paid: Cohort, policy: Policy, *, seed: int, rounds: int) -> Iterator[Batch]:
+    """Serve a cohort, rewarded or not, and yield each round as a Batch of arrays of its own."""
     rng = np.random.default_rng([seed, 0])
-    obs, _ = cohort.reset(seed=seed)
+    cohort = cast("Cohort", paid.unwrapped)
+    obs, _ = paid.reset(seed=seed)
     for _ in range(rounds):
         act = policy.act(obs, rng)
-        next_obs, reward, terminated, truncated, info = cohort.step(act.action)
+        next_obs, reward, terminated, truncated, info = paid.step(act.action)
         yield Batch(
             obs=obs,
             action=act.action,
@@ -213,6 +242,7 @@ def online(cohort: Cohort, policy: Policy, *, seed: int, rounds: int) -> Iterato
             discount=info["discount"],
             outcomes=cohort.outcomes.copy(),
             slots=cohort.slots.copy(),
+            reward_parts=info.get("reward_parts", MappingProxyType({})),
         )
         obs = next_obs
 

@@ -17,7 +17,7 @@ import pkgutil
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from longplay.agents.extras import require
 from longplay.agents.policy import BasePolicy, Log, MakeCohort, Policy, Progress, read_header
@@ -154,18 +154,21 @@ def train(
 ) -> Policy:
     """Train an agent on cohorts that `make_cohort` makes, and return its policy.
 
-    Each class says how it learns: bandits online on the task's immediate reward, RL through its
-    library, fixed rules not at all. What the agent asks of a cohort (`spec.asks`) is added to
-    every call of `make_cohort`. budget_steps counts decisions over all users. `task` saves making
-    a cohort of one only to see its task.
+    Each class says how it learns: bandits online on the reward of a step, RL through its library,
+    fixed rules not at all. `make_cohort` may pay another reward than the task's (a VectorWrapper
+    around a cohort); privileged references pursue the world's value whatever it pays. What the
+    agent asks of a cohort (`spec.asks`) is added to every call of it. budget_steps counts decisions
+    over all users. `task` saves making a cohort of one only to see its task.
     """
     found = find_agent(spec)
     require(found.extra, f"agent {found.name!r}")
-    task = task if task is not None else make_cohort(1).task
+    if task is None:
+        task = cast(Any, make_cohort(1).unwrapped).task
     asks = found.cohort_kwargs(task)
 
     def make(num_envs: int, **overrides: Any) -> Any:
-        return make_cohort(num_envs, **{**asks, **overrides})
+        people = make_cohort(num_envs, **{**asks, **overrides})
+        return people.unwrapped if found.privileged else people
 
     learner = found.others.get(task, found.policy)
     policy = learner.train(

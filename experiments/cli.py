@@ -98,7 +98,7 @@ def overview() -> str:
 class Compare(Settings):
     """Train agents on a world, evaluate them on the same held-out people, and write a report.
 
-    The numbers depend on the options down to --horizon-days, and not on --jobs.
+    The numbers depend on the options down to --reward, and not on --jobs.
     """
 
     preset: str | None = None  # begin from named settings: demo

@@ -7,6 +7,8 @@ An agent is asked for by name, ``"linucb"``, or with a decision level of its own
 for, or the run's.
 Privileged agents (they see hidden state, or try things out on forked users) are references: they
 span the scale of headroom closed and are never contenders.
+A run may have a reward of its own, a formula: agents that learn from the reward of a step are paid
+by it, and the evaluation tells its parts for everybody. They are still compared by value.
 """
 
 from __future__ import annotations
@@ -30,7 +32,9 @@ from longplay.experiments.settings import (
     check,
     cohort_maker,
     find_entry,
+    find_objective,
     find_task,
+    training_maker,
 )
 from longplay.experiments.summary import report_data
 from longplay.experiments.tables import (
@@ -41,7 +45,7 @@ from longplay.experiments.tables import (
 )
 
 if TYPE_CHECKING:
-    from longplay.experiments.events import EventLog
+    from longplay.experiments.events import EventLog, HParam
     from longplay.experiments.report import ReportData
 
 
@@ -162,7 +166,6 @@ def do_part(job: Job, told: Told) -> None:
 
     settings, run = job.settings, RunFolder(job.folder)
     entry = find_entry(job.label, settings.decision, find_task(settings.world))
-    make_cohort = cohort_maker(settings, entry)
     curve: Curve = []
     events = run.events(job.label, job.seed)
     if events.exists():
@@ -177,7 +180,7 @@ def do_part(job: Job, told: Told) -> None:
         began = time.perf_counter()
         policy = train(
             entry.spec,
-            make_cohort,
+            training_maker(settings, entry),
             seed=job.seed,
             budget_steps=settings.train_steps,
             progress=lambda done: told("training", min(done / settings.train_steps, 1.0)),
@@ -189,9 +192,10 @@ def do_part(job: Job, told: Told) -> None:
         save_policy(policy, run.checkpoint(job.label, job.seed))
         evaluation = evaluate(
             policy,
-            make_cohort,
+            cohort_maker(settings, entry),
             users=settings.users,
             seed=job.seed,
+            objective=find_objective(settings.reward),
             progress=lambda share: told("evaluating", share),
         )
         part = Part(
@@ -204,10 +208,13 @@ def do_part(job: Job, told: Told) -> None:
 def log_evaluation(events: EventLog, job: Job, entry: Entry, told: Evaluation) -> None:
     """Hyperparameters, final figures and the retention curve (its step is the day)."""
     budget = job.settings.train_steps
-    events.hparams(
-        {"agent": job.label, "seed": job.seed, "scenario": job.settings.scenario,
-         "decision": entry.decision, "train_steps": budget}
-    )  # fmt: skip
+    known: dict[str, HParam] = {
+        "agent": job.label, "seed": job.seed, "scenario": job.settings.scenario,
+        "decision": entry.decision, "train_steps": budget,
+    }  # fmt: skip
+    if job.settings.reward is not None:
+        known["reward"] = job.settings.reward
+    events.hparams(known)
     for tag, value in final_figures(told).items():
         events.log(tag, value, budget)
     for day, (active, watched) in enumerate(zip(*told.retention(), strict=True)):

@@ -11,6 +11,11 @@ What a policy is worth is a calendar-discounted sum over a user's decisions k,
 gamma discount of one day [1], t_k clock of the decision [h], day_value the money that the world
 gives to one satisfied active day. Sums are streamed: memory does not grow with the steps.
 
+A reward other than the world's is told beside the value, and never instead of it: with an
+objective r = sum_p r_p in parts p, two kinds of columns,
+
+    reward:p = sum_k gamma^(t_k / 24) r_p,k,    reward = sum_p reward:p                   (3)
+
 **What the horizon cuts off.** Say the last w = min(7, H) days before the horizon H [days] gave
 the discounted value W. Had value gone on at that week's mean rate r for ever, then with
 delta = -ln gamma
@@ -24,16 +29,20 @@ still grows gives more. Without discounting (gamma = 1) there is no finite answe
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
+from longplay.rewards.watching import Watcher
+
 if TYPE_CHECKING:
     from longplay.agents.policy import Policy
     from longplay.envs.cohort import Cohort
+    from longplay.rewards import Objective
 
 Floats = npt.NDArray[np.float64]
 Records = npt.NDArray[np.void]
@@ -77,6 +86,8 @@ METRIC = np.dtype(  # one row a user
     ]
 )
 
+REWARD, PART = "reward", "reward:"  # columns of equation (3), of runs with an objective
+
 Progress = Callable[[float], None]  # told the share that is done, 0..1
 
 
@@ -84,7 +95,7 @@ Progress = Callable[[float], None]  # told the share that is done, 0..1
 class Evaluation:
     """What a policy did to n users, and what became of them."""
 
-    users: Records  # METRIC[n]
+    users: Records  # METRIC[n], and the columns of (3) if there was an objective
     active: npt.NDArray[np.bool_]  # (n, DAYS) had a session on day d of their own study
     watched: npt.NDArray[np.int64]  # (n,) days of their own study before the horizon, 0..DAYS
     by_tenure: Floats  # (len(TENURE_DAYS) + 1, 2) fetches and ads, by age of the account
@@ -103,6 +114,11 @@ class Evaluation:
         total = float(self.users["value"].sum() + self.users["beyond"].sum())
         return float(self.users["beyond"].sum()) / total if total else 0.0
 
+    @property
+    def reward_columns(self) -> tuple[str, ...]:
+        """Names of the columns of equation (3); empty without an objective."""
+        return reward_columns(self.users.dtype.names or ())
+
     def retention(self) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
         """Users active on each day of their study, and users watched on it: (DAYS,) both."""
         watched = np.arange(DAYS) < self.watched[:, None]  # (n, DAYS)
@@ -115,6 +131,7 @@ def evaluate(
     *,
     users: int,
     seed: int,
+    objective: Objective | None = None,
     batch: int = BATCH,
     progress: Progress | None = None,
 ) -> Evaluation:
@@ -125,6 +142,7 @@ def evaluate(
         make_cohort: ``make_cohort(num_envs, **keywords of Cohort)``, as in `agents.registry`.
         users: how many people, at least 1.
         seed: of the run; the world's is ``EVALUATION_SEED + seed``.
+        objective: told in parts, equation (3); it changes nothing that happens.
         batch: people walked side by side. Policies that draw see other draws under another batch.
         progress: told the share done, 0..1, after each decision.
     """
@@ -140,25 +158,33 @@ def evaluate(
                 progress((first + share * number) / users)
 
         rng = np.random.default_rng((EVALUATION_SEED + seed, first))
-        parts.append(walk(policy, cohort, EVALUATION_SEED + seed, rng, told))
+        parts.append(walk(policy, cohort, EVALUATION_SEED + seed, rng, told, objective))
     return parts[0] if len(parts) == 1 else joined(parts)
 
 
 def walk(
-    policy: Policy, cohort: Cohort, seed: int, rng: np.random.Generator, told: Progress
+    policy: Policy,
+    cohort: Cohort,
+    seed: int,
+    rng: np.random.Generator,
+    told: Progress,
+    objective: Objective | None = None,
 ) -> Evaluation:
     """Every user of one cohort (autoreset disabled), from the study's start to the end of all."""
+    watcher = Watcher(cohort, () if objective is None else objective.needs, objective)
     obs, _ = cohort.reset(seed=seed)
+    watcher.begin(obs)
     policy.bind(cohort)
     tally = Tally(cohort)
     horizon = 24.0 * tally.horizon_days
     while not cohort.over.all():
         action = policy.act(obs, rng).action
-        obs, _, terminated, _, _ = cohort.step(action)
+        obs, _, terminated, _, info = cohort.step(action)
         out = cohort.outcomes
         if not (out["fetches"] > 0).any():
             raise RuntimeError("no user acted in a step, yet some are not over; the world hangs.")
-        tally.add(out, action, np.asarray(terminated, bool))
+        parts = {} if objective is None else objective.parts(watcher.step(obs, info))
+        tally.add(out, action, np.asarray(terminated, bool), parts)
         told(float(np.where(cohort.over, 1.0, np.minimum(tally.clock / horizon, 1.0)).mean()))
     return tally.result()
 
@@ -175,6 +201,7 @@ class Tally:
         self.horizon_days = float(world.horizon_days if horizon is None else horizon)
         self.births = cohort.users["birth"].copy()
         self.users: Records = np.zeros(n, METRIC)
+        self.rewards: dict[str, Floats] = {}  # part -> (n,) discounted sums
         self.users["user"] = cohort.users["user"]
         self.clock = np.zeros(n)  # of the last decision [h]
         self.first_day = np.full(n, -1, np.int64)  # calendar day of the first session
@@ -188,14 +215,25 @@ class Tally:
         self.by_action = np.zeros(int(actions))
         self.steps = 0
 
-    def add(self, out: Records, action: npt.NDArray[Any], terminated: npt.NDArray[Any]) -> None:
-        """Count one step. ``out`` OUTCOME[n]; blank rows (nobody acted) count for nothing."""
+    def add(
+        self,
+        out: Records,
+        action: npt.NDArray[Any],
+        terminated: npt.NDArray[Any],
+        parts: Mapping[str, Floats] = MappingProxyType({}),
+    ) -> None:
+        """Count one step. ``out`` OUTCOME[n]; blank rows (nobody acted) count for nothing.
+
+        parts: what the step was worth by an objective, (n,) by part.
+        """
         on = out["fetches"] > 0
         clock = np.where(on, out["clock"], self.clock)
         weight = np.where(on, self.gamma ** (clock / 24.0), 0.0)
         for name, field in SUMMED.items():
             self.users[name] += weight * out[field]
             self.users[f"undiscounted_{name}"] += np.where(on, out[field], 0.0)
+        for label, part in parts.items():
+            self.rewards[label] = self.rewards.get(label, 0.0) + weight * part
         worth = out["revenue"] + self.day_value * out["satisfied_day"]
         late = clock >= 24.0 * (self.horizon_days - LAST_DAYS)
         self.last_week += np.where(late, weight * worth, 0.0)
@@ -240,6 +278,7 @@ class Tally:
         alive = users["churned"] == 0
         users["days_alive"] = np.where(alive, self.horizon_days, self.clock / 24.0)
         users["beyond"] = beyond_horizon(self.last_week, self.gamma, self.horizon_days)
+        users = with_rewards(users, self.rewards)
         days = np.floor(self.horizon_days).astype(np.int64) - self.first_day
         return Evaluation(
             users=users,
@@ -250,6 +289,25 @@ class Tally:
             by_action=self.by_action,
             steps=self.steps,
         )
+
+
+def with_rewards(users: Records, parts: Mapping[str, Floats]) -> Records:
+    """METRIC[n] with the columns of equation (3); as they were without parts."""
+    if not parts:
+        return users
+    columns = {REWARD: np.sum(list(parts.values()), axis=0)}
+    columns |= {PART + label: part for label, part in parts.items()}
+    told = np.zeros(len(users), [*METRIC.descr, *((name, "f8") for name in columns)])
+    for name in METRIC.names or ():
+        told[name] = users[name]
+    for name, column in columns.items():
+        told[name] = column
+    return told
+
+
+def reward_columns(names: Iterable[str]) -> tuple[str, ...]:
+    """Those of the names that are columns of equation (3): the whole first, then its parts."""
+    return tuple(name for name in names if name == REWARD or name.startswith(PART))
 
 
 def beyond_horizon(last_week: Floats, gamma_day: float, horizon_days: float) -> Floats:

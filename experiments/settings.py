@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from longplay.agents.registry import AgentSpec
     from longplay.envs.cohort import Cohort
     from longplay.experiments.report import Kind
+    from longplay.rewards import Objective
 
 Decision = Literal["fetch", "session"]
 Observe = Literal["platform", "oracle"]
@@ -41,6 +42,7 @@ class Settings:
     users: int = 1000  # held-out people per seed
     train_steps: int = 500_000  # decisions an agent may learn from, per seed
     horizon_days: float | None = None  # how long each user is watched; None: as the world says
+    reward: str | None = None  # formula that learners are paid by; None: the world's own reward
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,15 @@ class Entry:
             return "learner"
         return "bandit" if self.spec.policy.learns else "fixed"
 
+    @property
+    def paid(self) -> bool:
+        """Whether it learns from the reward of a step.
+
+        Bandits that pick items do not: they learn from what each position earned.
+        """
+        picks = any(asks.get("action") in ("slate", "item") for asks in self.spec.asks.values())
+        return self.spec.policy.learns and not (self.kind == "bandit" and picks)
+
 
 def check(settings: Settings) -> list[Entry]:
     """Look everything up; Refused with one sentence about the first thing that is wrong."""
@@ -76,6 +87,7 @@ def check(settings: Settings) -> list[Entry]:
         )
     task = find_task(settings.world)
     find_scenario(settings.scenario)
+    objective = find_objective(settings.reward)
     if not settings.agents:
         raise Refused("no agents came; name at least one, such as --agents random linucb.")
     twice = [label for label in settings.agents if settings.agents.count(label) > 1]
@@ -84,10 +96,26 @@ def check(settings: Settings) -> list[Entry]:
     entries = [find_entry(label, settings.decision, task) for label in settings.agents]
     for entry in entries:
         try:
-            cohort_maker(settings, entry)(1)
+            cohort = cohort_maker(settings, entry)(1)
         except (ValueError, TypeError) as error:
             raise Refused(f"agent {entry.label!r} cannot play here: {error}") from None
+        _can_pay(cohort, objective)
     return entries
+
+
+def _can_pay(cohort: Cohort, objective: Objective | None) -> None:
+    """Refused if a cohort cannot be paid by an objective: a study shorter than it looks ahead."""
+    from longplay.rewards import rewarded
+
+    if objective is not None:
+        try:
+            rewarded(cohort, objective)
+        except (ValueError, TypeError) as error:
+            raise Refused(_sentence(f"reward: {error}")) from None
+
+
+def _sentence(text: str) -> str:
+    return text if text.endswith((".", "?")) else text + "."
 
 
 def _within(name: str, came: int, reason: str) -> None:
@@ -149,6 +177,16 @@ def is_scenario(name: str) -> bool:
     return name.endswith(".json") or (found is not None and found["plain"] in SCENARIOS)
 
 
+def find_objective(reward: str | None) -> Objective | None:
+    """The objective that a formula says, None for the world's own; Refused if it is no formula."""
+    from longplay.rewards import parse
+
+    try:
+        return None if reward is None else parse(reward)
+    except ValueError as error:
+        raise Refused(_sentence(f"reward: {error}")) from None
+
+
 def find_entry(label: str, decision: Decision, task: str) -> Entry:
     """Look up ``"linucb"`` or ``"linucb@fetch"``; Refused if it cannot play this task here."""
     from longplay.agents.registry import AGENTS as known
@@ -195,6 +233,25 @@ def cohort_maker(settings: Settings, entry: Entry) -> Callable[..., Cohort]:
         return Cohort(num_envs=num_envs, **{**keywords, **overrides})
 
     return make_cohort
+
+
+def training_maker(settings: Settings, entry: Entry) -> Callable[..., Cohort]:
+    """What an agent is trained on: its cohorts, paid by the run's reward if it learns from one.
+
+    Fixed rules have nothing to learn, and references pursue the world's own value: their cohorts
+    stay as they are.
+    """
+    from longplay.rewards import rewarded
+
+    make_cohort = cohort_maker(settings, entry)
+    objective = find_objective(settings.reward)
+    if objective is None or not entry.paid:
+        return make_cohort
+
+    def make_paid(num_envs: int, **overrides: Any) -> Cohort:
+        return rewarded(make_cohort(num_envs, **overrides), objective)
+
+    return make_paid
 
 
 def require_extra(extra: str | None, wanted_by: str) -> None:

@@ -15,9 +15,10 @@ from longplay.experiments.tables import curves_table, metrics_table, retention_t
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from rich.table import Table
+    from rich.console import RenderableType
 
     from longplay.experiments.report import ReportData
+    from longplay.experiments.report.findings import Findings, Row
     from longplay.experiments.settings import Entry, Settings
     from longplay.experiments.stats import Interval
 
@@ -42,7 +43,7 @@ def report_data(
     """
     from longplay.experiments.references.stored import find
     from longplay.experiments.report import Agent, ReportData, Stored
-    from longplay.experiments.settings import find_scenario, find_task
+    from longplay.experiments.settings import find_objective, find_scenario, find_task
 
     task, world = find_task(settings.world), find_scenario(settings.scenario)
     horizon = settings.horizon_days
@@ -64,6 +65,7 @@ def report_data(
                 entry.kind,
                 entry.spec.privileged,
                 f"{entry.spec.about}; decides once a {entry.decision}",
+                entry.paid and settings.reward is not None,
             )
             for entry in entries
         ],
@@ -76,10 +78,27 @@ def report_data(
         myopic=ends[0],
         oracle=ends[1],
         stored=stored,
-        limits=[note] if note else [],
+        limits=[*([note] if note else []), *reward_limits(settings, entries)],
+        reward=str(find_objective(settings.reward) or ""),
         curves=report_curves(parts),
         behaviour=report_behaviour(parts) if task == "AdLoad" else None,
     )
+
+
+def reward_limits(settings: Settings, entries: Sequence[Entry]) -> list[str]:
+    """What a run's own reward does not change, in sentences."""
+    if settings.reward is None:
+        return []
+    said = []
+    deaf = [entry.label for entry in entries if entry.spec.policy.learns and not entry.paid]
+    if deaf:
+        said.append(
+            f"The reward of the run did not reach {', '.join(deaf)}: bandits that pick items "
+            "learn from what each position earned."
+        )
+    if any(entry.spec.privileged for entry in entries):
+        said.append("The privileged references pursue the value, not the reward of the run.")
+    return said
 
 
 def how_made(run: RunFolder, parts: Sequence[Part], seconds: float) -> dict[str, str]:
@@ -135,15 +154,14 @@ def report_behaviour(parts: Sequence[Part]) -> Columns:
     return {name: np.array([row[i] for row in rows]) for i, name in enumerate(names)}
 
 
-def summary(data: ReportData, width: int = 80) -> tuple[Table, str, str]:
+def summary(data: ReportData, width: int = 80) -> tuple[RenderableType, str, str]:
     """A compact table with 95 % intervals, best agent first; how to read it; and the answer.
 
-    The numbers are the report's. On a terminal narrower than WIDE the parts of the value get half
-    the width of their interval instead of its ends.
+    A run with a reward of its own has a second table, of its parts. The numbers are the report's.
+    On a terminal narrower than WIDE the parts of the value, and of the reward, get half the width
+    of their interval instead of its ends.
     """
-    from rich import box
-    from rich.markup import escape
-    from rich.table import Table
+    from rich.console import Group
 
     from longplay.experiments.report.findings import find
     from longplay.experiments.report.wording import answer
@@ -158,17 +176,20 @@ def summary(data: ReportData, width: int = 80) -> tuple[Table, str, str]:
     ]
     if any(row.closed is not None for row in found.rows):
         columns.append(("headroom %", _cells([row.closed for row in found.rows], 100.0)))
-    table = Table(box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 2 if wide else 0, 0, 0))
-    table.add_column("agent")
-    for head, _ in columns:
-        table.add_column(head, justify="right")
-    for row, *texts in zip(found.rows, *(cells for _, cells in columns), strict=True):
-        style = "bold" if row is found.leader else "dim" if row.agent.privileged else ""
-        name = row.name + (" *" if row.agent.privileged else "")
-        table.add_row(name, *(escape(text) for text in texts), style=style)
+    table = _table(found, found.rows, columns, wide)
+    rewards = found.by_reward
+    if rewards:
+        columns = [("reward", _cells([row.reward for row in rewards], half=not wide))]
+        if len(rewards[0].parts) > 1:
+            for part in rewards[0].parts:
+                cells = _cells([row.parts[part] for row in rewards], half=not wide)
+                columns.append((part, cells))
+        table = Group(table, "", _table(found, rewards, columns, wide))
     notes = [f"Mean per user [95 % interval] over {found.leader.value.covers}"]
     notes[0] += "" if wide else ", or ± half of it"
     notes.append(f"happy days: satisfied active days; D{day}: active on that day")
+    if rewards:
+        notes.append(f"reward: {data.reward}, discounted, in its parts")
     if any(row.agent.privileged for row in found.rows):
         notes.append("* sees hidden state: a reference")
     if data.stored is not None:
@@ -180,6 +201,25 @@ def summary(data: ReportData, width: int = 80) -> tuple[Table, str, str]:
         notes.append(f"the horizon cuts off an estimated {100 * share:.1f} % at most ({worst})")
     text = " ".join(["; ".join(notes) + ".", *data.limits])
     return table, text, answer(found).headline
+
+
+def _table(
+    found: Findings, rows: Sequence[Row], columns: Sequence[tuple[str, list[str]]], wide: bool
+) -> RenderableType:
+    """One line an agent; the leader stands out."""
+    from rich import box
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 2 if wide else 0, 0, 0))
+    table.add_column("agent")
+    for head, _ in columns:
+        table.add_column(escape(head), justify="right")
+    for row, *texts in zip(rows, *(cells for _, cells in columns), strict=True):
+        style = "bold" if row is found.leader else "dim" if row.agent.privileged else ""
+        name = row.name + (" *" if row.agent.privileged else "")
+        table.add_row(name, *(escape(text) for text in texts), style=style)
+    return table
 
 
 def _cells(column: Sequence[Interval | None], scale: float = 1.0, half: bool = False) -> list[str]:

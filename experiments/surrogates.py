@@ -8,43 +8,28 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from longplay.experiments.abtest import LEVEL, Effect, effect_of, is_paired
 from longplay.experiments.facts.picture import Curve, chart
-from longplay.experiments.stats import Bootstrap, Interval
 
 Floats = npt.NDArray[np.float64]
 Scores = tuple[npt.NDArray[np.int64], Floats]  # users (n,), sorted, and a number of each (n,)
 
 
-def effect(treated: Scores, control: Scores) -> Interval:
+def effect(treated: Scores, control: Scores, label: str = "index") -> Effect:
     """Mean of the treatment less that of the control, with its interval of 95 % over users.
 
-    People who are in both (the same people with the same luck, as only a simulator has them) are
-    compared with themselves; other arms by Welch's interval. It covers the noise of who was
+    For scores that are no sum over steps, as those of a boosted index or of a belief; a linear
+    index is an objective, and `abtest(index, control, treatment)` says the same. Paired where both
+    hold the same people, else Welch (see abtest.py). The interval covers the noise of who was
     tested, not that of a surrogate's fit.
 
     Raises:
         ValueError: an arm has fewer than two users, or the arms share some users but not all.
     """
-    (theirs, a), (ours, b) = treated, control
-    if min(len(a), len(b)) < 2:
-        raise ValueError(f"arms of {len(a)} and {len(b)} users; give two users or more in each")
-    if np.array_equal(theirs, ours):
-        return paired(a - b)
-    if np.isin(theirs, ours).any():
-        raise ValueError("the arms share some users but not all; give the same people, or others")
-    from scipy.stats import t
-
-    parts = np.array([a.var(ddof=1) / len(a), b.var(ddof=1) / len(b)])
-    freedom = parts.sum() ** 2 / (parts**2 / (np.array([len(a), len(b)]) - 1)).sum()
-    reach = float(np.sqrt(parts.sum()) * t.ppf(0.975, freedom)) if parts.sum() > 0 else 0.0
-    mean = float(a.mean() - b.mean())
-    return Interval(mean, mean - reach, mean + reach, users=min(len(a), len(b)))
-
-
-def paired(differences: Floats, seed: int = 0) -> Interval:
-    """The mean of users' own differences, with its bootstrap interval."""
-    boot = Bootstrap(1, len(differences), np.random.default_rng(seed))
-    return boot.mean(differences[None])
+    (theirs, y), (ours, x) = treated, control
+    if min(len(x), len(y)) < 2:
+        raise ValueError(f"arms of {len(y)} and {len(x)} users; give two users or more in each")
+    return effect_of(label, x, y, is_paired((ours, theirs), None), LEVEL)
 
 
 def calibration_figure(report: dict[str, Any], unit: str) -> str:

@@ -18,6 +18,7 @@ def metrics_table(parts: Sequence[Part]) -> Columns:
     Sums are discounted by calendar, with their plain counterparts as ``undiscounted_*``.
     ``cut_off`` is the user's value estimated beyond the horizon over the mean value of a user of
     that agent and seed: its mean over users is the share of the value that the horizon cuts off.
+    A run with a reward of its own has ``reward`` and its parts, ``reward:PART``, discounted too.
     """
     columns: dict[str, list[npt.NDArray[Any]]] = {}
     for part in parts:
@@ -72,5 +73,6 @@ def curves_table(parts: Sequence[Part]) -> Columns:
 
 def final_figures(told: Evaluation) -> dict[str, float]:
     """The last word on one agent and seed, by TensorBoard's tag: means over users."""
-    means = {name: float(told.users[name].mean()) for name in ("value", *SUMMED, "churned")}
+    names = ("value", *SUMMED, "churned", *told.reward_columns)
+    means = {name: float(told.users[name].mean()) for name in names}
     return {f"final/{name}": mean for name, mean in (means | {"cut_off": told.cut_off}).items()}

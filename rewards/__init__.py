@@ -9,9 +9,11 @@ from longplay.rewards.formula import parse
 from longplay.rewards.logs import per_user, record
 from longplay.rewards.models import logistic, ridge
 from longplay.rewards.objective import Objective
+from longplay.rewards.preference import Preference
 from longplay.rewards.progressive import progress, progressive
 from longplay.rewards.returns import Gap, PresentValue, Returned, Returned1d, Returned7d, Survival
 from longplay.rewards.rlur import ReturnTime
+from longplay.rewards.scalarise import GGI, Chebyshev, CVaR, Lexicographic, Linear
 from longplay.rewards.shaping import Potential, State
 from longplay.rewards.signals import (
     SIGNALS,
@@ -40,21 +42,27 @@ from longplay.rewards.step import Step, joined
 from longplay.rewards.sums import Named, Product, WeightedSum
 from longplay.rewards.surrogates import SurrogateIndex
 from longplay.rewards.values import ValueModel
+from longplay.rewards.vector import scalarised, vector_rewarded
 from longplay.rewards.wrappers import rewarded
 
 __all__ = [
+    "GGI",
     "SIGNALS",
     "ActiveDay",
     "AdClicks",
     "AdViews",
     "Ads",
     "Answered",
+    "CVaR",
+    "Chebyshev",
     "Duplicates",
     "Ended",
     "Fitted",
     "Gap",
     "Hides",
+    "Lexicographic",
     "Likes",
+    "Linear",
     "Looked",
     "Minutes",
     "Named",
@@ -62,6 +70,7 @@ __all__ = [
     "Objective",
     "Plays",
     "Potential",
+    "Preference",
     "PresentValue",
     "Product",
     "ReturnTime",
@@ -91,5 +100,7 @@ __all__ = [
     "record",
     "rewarded",
     "ridge",
+    "scalarised",
     "traces_of",
+    "vector_rewarded",
 ]

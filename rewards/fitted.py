@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from longplay.rewards.models import Crossfit, Linear, Model, Trees, read_model
+from longplay.rewards.models import Crossfit, LinearModel, Model, Trees, read_model
 from longplay.rewards.objective import Objective
 from longplay.rewards.step import Step
 
@@ -31,7 +31,7 @@ class Fitted(Objective):
     def __init__(self, name: str, model: Model, report: Mapping[str, Any]) -> None:
         if not (isinstance(name, str) and name.isidentifier()):
             raise ValueError(f"name={name!r}; wanted one word of letters, digits and _")
-        if not isinstance(model, (Linear, Trees)):
+        if not isinstance(model, (LinearModel, Trees)):
             raise ValueError(
                 f"{name} is used before fitting: model={model!r}; make it with "
                 f"{type(self).__name__}.fit(log, ...), or read a fitted one with from_dict"

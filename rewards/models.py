@@ -1,7 +1,7 @@
 """Models of numbers from numbers, as plain arrays: what a fitted objective predicts with.
 
-    Linear    start + x . weights
-    Trees     start + the sum of one leaf a tree (gradient boosting)
+    LinearModel   start + x . weights
+    Trees         start + the sum of one leaf a tree (gradient boosting)
 
 A *learner* makes one from rows: `learner(x, y) -> Model`. `ridge()` and `logistic()` are here;
 gradient boosting, which needs scikit-learn, is `longplay.experiments.boosting.Boosting`. `crossfit`
@@ -26,7 +26,7 @@ NORMAL = 1.959964  # of a two-sided interval of 95 %
 
 
 @dataclass(frozen=True, eq=False)
-class Linear:
+class LinearModel:
     """start + x . weights.
 
     Raises:
@@ -122,15 +122,15 @@ _TREE_ARRAYS: dict[str, Any] = {
     "right": np.int64,
     "value": np.float64,
 }
-Model = Linear | Trees
+Model = LinearModel | Trees
 
 
 def spread_out(model: Model, columns: Ints, features: int) -> Model:
     """The model of `columns` of a row, as one of the whole row of so many features."""
-    if isinstance(model, Linear):
+    if isinstance(model, LinearModel):
         weights = np.zeros(features)
         np.add.at(weights, columns, model.weights)
-        return Linear(model.start, weights)
+        return LinearModel(model.start, weights)
     feature = np.where(model.feature >= 0, columns[model.feature], -1)
     return replace(model, feature=feature, features=features)
 
@@ -140,7 +140,7 @@ Learner = Callable[[Floats, Floats], Model]  # x (n, f), y (n,)
 
 def read_model(data: Mapping[str, Any]) -> Model:
     """The model that `to_dict` wrote; ValueError if it is none."""
-    kinds: dict[Any, type[Model]] = {"linear": Linear, "trees": Trees}
+    kinds: dict[Any, type[Model]] = {"linear": LinearModel, "trees": Trees}
     if data.get("model") not in kinds:
         raise ValueError(f"model {data.get('model')!r} is unknown; there are {', '.join(kinds)}")
     return kinds[data["model"]](**{key: value for key, value in data.items() if key != "model"})
@@ -202,7 +202,7 @@ def ridge(penalty: float = 1.0) -> Learner:
     """
     _check_penalty(penalty)
 
-    def learn(x: Floats, y: Floats) -> Linear:
+    def learn(x: Floats, y: Floats) -> LinearModel:
         centre, spread = _scales(x)
         z = (x - centre) / spread
         square = z.T @ z + np.diag(np.where(x.std(axis=0) > 0, penalty, 1.0))
@@ -222,7 +222,7 @@ def logistic(penalty: float = 1.0) -> Learner:
     """
     _check_penalty(penalty)
 
-    def learn(x: Floats, y: Floats) -> Linear:
+    def learn(x: Floats, y: Floats) -> LinearModel:
         centre, spread = _scales(x)
         rows = np.column_stack([np.ones(len(x)), (x - centre) / spread])
         held = np.full(rows.shape[1], penalty)
@@ -256,9 +256,9 @@ def _scales(x: Floats) -> tuple[Floats, Floats]:
     return x.mean(axis=0), np.where(spread > 0, spread, 1.0)
 
 
-def _unscaled(weights: Floats, start: Any, centre: Floats, spread: Floats) -> Linear:
+def _unscaled(weights: Floats, start: Any, centre: Floats, spread: Floats) -> LinearModel:
     """The model of z = (x - centre) / spread, as one of x."""
-    return Linear(float(start - (weights / spread) @ centre), weights / spread)
+    return LinearModel(float(start - (weights / spread) @ centre), weights / spread)
 
 
 # How much a learner explains.

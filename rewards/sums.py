@@ -8,6 +8,7 @@ o.named("x")             Named: one part, printed (x := o)
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from keyword import iskeyword
 from numbers import Real
 from typing import Any, ClassVar
 
@@ -191,7 +192,7 @@ class Named(Objective):
     kind: ClassVar[str] = "named"
 
     def __init__(self, name: str, inner: Objective) -> None:
-        if not (isinstance(name, str) and name.isidentifier()):
+        if not (isinstance(name, str) and name.isidentifier() and not iskeyword(name)):
             raise ValueError(f"name={name!r} of {inner}; wanted one word of letters, digits and _")
         self.name = name
         self.inner = inner

@@ -23,7 +23,7 @@ import numpy.typing as npt
 
 from longplay.rewards.fitted import Fitted, check_watched, report_of
 from longplay.rewards.logs import per_user
-from longplay.rewards.models import Learner, Linear, Model, crossfit, ridge
+from longplay.rewards.models import Learner, LinearModel, Model, crossfit, ridge
 from longplay.rewards.objective import Objective
 from longplay.rewards.step import Step, Values
 
@@ -142,7 +142,7 @@ class SurrogateIndex(Fitted):
         Raises:
             ValueError: its model is not linear.
         """
-        if not isinstance(self.model, Linear):
+        if not isinstance(self.model, LinearModel):
             raise ValueError(
                 f"{self.name} is boosted, so what a step adds depends on all that was before; fit "
                 "it with ridge(), or reward Potential(ValueModel.fit(log, objective, "

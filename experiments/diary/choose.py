@@ -115,7 +115,8 @@ def look_up(asked: Diary) -> tuple[Settings, tuple[Entry, ...]]:
         raise Refused(f"seed={asked.seed}; wanted a whole number in 0 .. 2^31 - 1.")
     if asked.user is not None and not 0 <= asked.user < 2 * HELD_OUT:
         raise Refused(f"user={asked.user}; wanted the number of a person, 0 .. {2 * HELD_OUT - 1}.")
-    settings = dataclasses.replace(settings, agents=agents, horizon_days=days)
+    # Whatever they were paid: a diary shows lives, and may be shorter than a reward looks ahead.
+    settings = dataclasses.replace(settings, agents=agents, horizon_days=days, reward=None)
     once = check(dataclasses.replace(settings, agents=tuple(dict.fromkeys(agents))))
     by_label = {entry.label: entry for entry in once}
     entries = tuple(by_label[label] for label in agents)

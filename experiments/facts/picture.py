@@ -40,8 +40,14 @@ def chart(
     y_label: str,
     curves: Sequence[Curve],
     expected: tuple[float, float] | None = None,
+    notes: Sequence[tuple[float, float, str]] = (),
+    corner: Sequence[str] = (),
 ) -> str:
-    """Curves over common axes, with a legend; ``expected`` is a band of y drawn behind them."""
+    """Curves over common axes, with a legend; ``expected`` is a band of y drawn behind them.
+
+    ``notes`` (x, y, text) stand to the upper right of their places, ``corner`` holds lines of
+    text at the top right.
+    """
     canvas = Canvas(*SIZE)
     xs = np.concatenate([np.asarray(c.x, float).ravel() for c in curves])
     ys = np.concatenate([np.asarray(c.y, float).ravel() for c in curves])
@@ -69,12 +75,15 @@ def chart(
                 canvas.line((at + 4, 28), (at + 22, 28), dashed)
         if curve.name:
             canvas.text((at + 27, 32), curve.name)
+    for x, y, text in notes:
+        canvas.text((across(x) + 5, up(y) - 5), text)
+    for line, text in enumerate(corner):
+        canvas.text((SIZE[0] - RIGHT - 4, TOP + 16 + 17 * line), text, anchor="end")
     return standing(canvas, alt)
 
 
 def standing(canvas: Canvas, alt: str) -> str:
-    """A canvas as an SVG file that stands by itself, with the colours of `chart`."""
-    whole = canvas.render("fact", alt)
-    head, _, body = whole.partition(">")
+    """A canvas as an SVG file that stands by itself."""
+    head, _, body = canvas.render("fact", alt).partition(">")
     size = f'xmlns="http://www.w3.org/2000/svg" width="{canvas.width:g}" height="{canvas.height:g}"'
     return f"{head.replace('<svg', f'<svg {size}', 1)}>{STYLE}{body}\n"

@@ -14,6 +14,7 @@ from typing import Literal
 
 import numpy as np
 
+from longplay.experiments.evaluate import PART, REWARD, reward_columns
 from longplay.experiments.stats import (
     Bootstrap,
     Columns,
@@ -40,6 +41,7 @@ class Agent:
     kind: Kind = "fixed"  # "bandit": the winner is tested against the best of these
     privileged: bool = False  # sees hidden state or forks users: a reference, never a winner
     about: str = ""  # what it is, in half a sentence
+    paid: bool = False  # learnt from the run's reward, if it has one of its own
 
 
 @dataclass(frozen=True)
@@ -77,6 +79,8 @@ class ReportData:
     #   ("ads per fetch"), y; one panel per (axis, measure); repeated rows are averaged
     limits: Sequence[str] = ()  # further sentences for "Limits"
     stored: Stored | None = None  # the two ends of the scale, where the agents took no part
+    reward: str = ""  # formula that learners were paid by; "": the world's own. With one, metrics
+    #   hold reward and its parts, reward:PART, discounted by calendar
 
 
 @dataclass(frozen=True)
@@ -91,6 +95,8 @@ class Row:
     closed: Interval | None  # headroom closed; None: no references
     lead: Interval | None  # value minus that of the best bandit, same users; None: is it, or none
     hurt: Hurt | None  # satisfied days against the baseline; None: is it, or there is none
+    reward: Interval | None = None  # what the run's reward came to, per user; None: it has none
+    parts: Mapping[str, Interval] = field(default_factory=dict)  # of it, by name
 
     @property
     def name(self) -> str:
@@ -134,6 +140,12 @@ class Findings:
         """The contender of highest value."""
         return self.contenders[0]
 
+    @cached_property
+    def by_reward(self) -> tuple[Row, ...]:
+        """All agents, most of the run's own reward first; empty if it has none."""
+        paid = [row for row in self.rows if row.reward is not None]
+        return tuple(sorted(paid, key=lambda row: -row.reward.mean if row.reward else 0.0))
+
     @property
     def won(self) -> bool:
         """The leader is told apart from everybody it was tested against."""
@@ -168,6 +180,7 @@ def find(data: ReportData, seed: int = SEED) -> Findings:
     Raises ValueError when the tables are not paired, or name agents that `data.agents` lacks.
     """
     extra = [n for n in ("undiscounted_ad_views", "undiscounted_minutes") if n in data.metrics]
+    extra += reward_columns(data.metrics) if data.reward else ()
     panel = Panel.of(data.metrics, (*PARTS, "ad_views", *extra))
     known = {agent.name: agent for agent in data.agents}
     missing = [name for name in panel.agents if name not in known]
@@ -250,6 +263,8 @@ def _rows(
         leads = boot.intervals(values.of(lambda m: m - m[..., bandit : bandit + 1]))
     hurt = None if baseline is None else who_is_hurt(boot, panel["satisfied_days"], baseline)
     by_seed = panel["value"].mean(axis=2)
+    columns = reward_columns(panel.columns)
+    rewards = {n: of_one_sign(boot.intervals(boot.means(panel[n])), panel[n]) for n in columns}
     return [
         Row(
             agent=agent,
@@ -260,6 +275,8 @@ def _rows(
             closed=closed[i] if closed else None,
             lead=leads[i] if leads and i != bandit else None,
             hurt=hurt[i] if hurt and i != baseline else None,
+            reward=rewards[REWARD][i] if rewards else None,
+            parts={n.removeprefix(PART): rewards[n][i] for n in columns if n != REWARD},
         )
         for i, agent in enumerate(agents)
     ]
@@ -268,6 +285,14 @@ def _rows(
 def at_least(bound: float, found: list[Interval], known: bool = True) -> list[Interval]:
     """Intervals cut at a bound that the quantity is known to keep: few seeds reach beyond it."""
     return [replace(x, low=max(x.low, bound)) if known else x for x in found]
+
+
+def of_one_sign(found: list[Interval], values: Floats) -> list[Interval]:
+    """Intervals of means cut at 0, where no user's value lies on its other side."""
+    found = at_least(0.0, found, bool(values.min() >= 0))
+    if values.max() > 0:
+        return found
+    return [replace(x, high=min(x.high, 0.0)) for x in found]
 
 
 def _per_hour(count: Floats, minutes: Floats) -> Floats:

@@ -90,6 +90,11 @@ def definitions(found: Findings) -> dict[str, str]:
         "played": "minutes played per user, discounted",
         "ads per hour": "ads seen per hour played, all users together",
     }
+    if found.by_reward:
+        terms["reward and its parts"] = (
+            f"what learners of this run were paid, {data.reward}: summed over a user's decisions "
+            "and discounted by calendar like the value; each part with its weight"
+        )
     if any(row.retention for row in found.rows):
         terms["D7, D28, D60"] = (
             "share of users with a session on exactly that day, counted from their first day in "

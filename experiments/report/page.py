@@ -19,7 +19,7 @@ from importlib import resources
 from pathlib import Path
 from string import Template
 
-from longplay.experiments.report import figures, panels
+from longplay.experiments.report import figures, panels, rewards
 from longplay.experiments.report.figures import Figure
 from longplay.experiments.report.findings import DAYS, Findings, ReportData, Row, find
 from longplay.experiments.report.notes import definitions, how_made, limits
@@ -90,6 +90,7 @@ def _sections(found: Findings) -> list[str]:
     """The body, section by section."""
     pictures: list[tuple[Figure | None, str]] = [
         (figures.forest(found), _agents_table(found)),
+        (rewards.parts(found), _reward_table(found)),
         (figures.tradeoff(found), ""),
         (figures.retention(found), ""),
         (panels.hurt(found), _hurt_table(found)),
@@ -255,6 +256,27 @@ def _agents_table(found: Findings) -> str:
         note += " Privileged agents see hidden state or try things out on copies of users: no"
         note += " platform could, so they are references and never win."
     table = _table("Agents", heads, rows, columns, found.leader)
+    return table + f'<p class="note">{escape(note)}</p>'
+
+
+def _reward_table(found: Findings) -> str:
+    """The run's own reward and its parts, most reward first."""
+    rows = found.by_reward
+    if not rows:
+        return ""
+    heads = [("agent", ""), ("reward", "")]
+    columns = [_cells([row.reward for row in rows], css="first")]
+    if len(rows[0].parts) > 1:
+        for part in rows[0].parts:
+            heads.append((part, ""))
+            columns.append(_cells([row.parts[part] for row in rows]))
+    heads.append(("value", "money"))
+    columns.append(_cells([row.value for row in rows]))
+    note = (
+        f"Means per user with 95 % intervals over {found.leader.value.covers}, weights included, "
+        "most reward first; shaded: the leader by value. The parts sum to the reward."
+    )
+    table = _table("Reward", heads, rows, columns, found.leader)
     return table + f'<p class="note">{escape(note)}</p>'
 
 

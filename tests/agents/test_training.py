@@ -12,6 +12,7 @@ from longplay.agents import registry
 from longplay.agents.policy import Policy, online
 from longplay.agents.registry import AGENTS
 from longplay.envs.cohort import Cohort
+from longplay.rewards import Minutes, Skips, rewarded
 
 SMALL = {
     "myopic": {"users": 40, "replicas": 2},
@@ -116,6 +117,44 @@ def test_training_sees_only_the_people_it_is_given_and_repeats_itself() -> None:
     assert all(np.array_equal(first[key], second[key]) for key in first)
     other = registry.train("linucb", maker("AdLoad"), seed=4, budget_steps=2_000, task="AdLoad")
     assert not np.array_equal(first["cross"], other.arrays()["cross"])  # type: ignore[attr-defined]
+
+
+def test_a_bandit_learns_from_the_reward_around_its_cohort() -> None:
+    wish = 0.5 * Minutes() - 0.3 * Skips()
+    logged: dict[str, list[float]] = {}
+
+    def paid(num_envs: int, **overrides: Any) -> Cohort:
+        return rewarded(maker("AdLoad")(num_envs, **overrides), wish)
+
+    def log(name: str, value: float, step: int) -> None:
+        logged.setdefault(name, []).append(value)
+
+    policy = registry.train("linucb", paid, seed=0, budget_steps=8_000, log=log, task="AdLoad")
+    assert list(logged) == ["train/reward", "reward/minutes", "reward/skips"]
+    for whole, minutes, skips in zip(*logged.values(), strict=True):
+        assert whole == pytest.approx(minutes + skips)
+        assert minutes > 0.0 > skips
+    assert registry.train("random", paid, seed=0, budget_steps=1).name == "random"  # looks for it
+    plain = registry.train("linucb", maker("AdLoad"), seed=0, budget_steps=8_000, task="AdLoad")
+    mine, theirs = (p.arrays()["cross"] for p in (policy, plain))  # type: ignore[attr-defined]
+    assert not np.array_equal(mine, theirs)
+
+    env, served = paid(32), AGENTS["random"].policy.build(maker("AdLoad")(1))
+    for batch in online(env, served, seed=1, rounds=9):
+        assert np.array_equal(batch.reward, wish(batch.outcomes))
+        assert list(batch.reward_parts) == ["minutes", "skips"]
+    assert not next(online(maker("AdLoad")(4), served, seed=1, rounds=1)).reward_parts
+
+
+def test_references_pursue_the_value_whatever_is_paid() -> None:
+    small = dataclasses.replace(AGENTS["myopic"], settings=SMALL["myopic"])
+
+    def paid(num_envs: int, **overrides: Any) -> Cohort:
+        return rewarded(maker("AdLoad")(num_envs, **overrides), Skips())
+
+    ours, theirs = (registry.train(small, make, seed=0, budget_steps=1).arrays()  # type: ignore[attr-defined]
+                    for make in (paid, maker("AdLoad")))  # fmt: skip
+    assert ours and all(np.array_equal(ours[key], theirs[key]) for key in theirs)
 
 
 def test_a_batch_ends_a_life_where_it_ended() -> None:

@@ -4,6 +4,7 @@
 
 import dataclasses
 import io
+import json
 import multiprocessing
 from pathlib import Path
 from typing import Any
@@ -16,16 +17,26 @@ for library in ("polars", "tensorboard", "scipy", "tyro", "rich"):
 
 from pytest import approx
 
+from longplay.envs.cohort import Cohort
 from longplay.experiments.compare import (
     Job,
     all_jobs,
     compare,
     do_part,
 )
+from longplay.experiments.evaluate import METRIC, reward_columns
 from longplay.experiments.jobs import DONE, JobFailed, run_jobs
 from longplay.experiments.run import Refused, RunFolder
-from longplay.experiments.settings import Settings, check, cohort_maker, did_you_mean, find_entry
+from longplay.experiments.settings import (
+    Settings,
+    check,
+    cohort_maker,
+    did_you_mean,
+    find_entry,
+    training_maker,
+)
 from longplay.experiments.summary import MYOPIC, ORACLES, summary
+from longplay.rewards.wrappers import RewardedVector
 
 SMALL = Settings(
     agents=("random", "fixed-none", "fixed-3-7"),
@@ -173,3 +184,133 @@ def test_an_interrupt_ends_the_workers(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         run_jobs(do_part, jobs_of(tmp_path, "random", "fixed-3-7"), processes=2, watch=watch)
     assert not multiprocessing.active_children()
+
+
+# --- a reward of one's own --------------------------------------------------------------------
+
+WISH = "0.7 * minutes - 0.3 * skips + 2 * returned_1d"
+
+
+def test_only_those_who_learn_from_a_step_are_paid_by_the_reward() -> None:
+    paid = {"linucb": True, "linucb@fetch": True, "random": False, "fixed-3-7": False,
+            "myopic": False, "patient": False}  # fmt: skip
+    settings = dataclasses.replace(SMALL, reward=WISH)
+    for label, whether in paid.items():
+        entry = find_entry(label, "session", "AdLoad")
+        cohort = training_maker(settings, entry)(2)
+        assert isinstance(cohort, RewardedVector) == whether == entry.paid
+        assert cohort.unwrapped.decision == entry.decision
+        assert type(training_maker(SMALL, entry)(2)) is Cohort
+    items = find_entry("linucb", "session", "Feed")  # learns from what each position earned
+    assert items.kind == "bandit" and not items.paid
+
+
+@pytest.mark.parametrize("agent", ["linucb", "ppo"])
+def test_the_worlds_own_reward_as_a_formula_gives_the_same_numbers(
+    agent: str, tmp_path: Path
+) -> None:
+    if agent == "ppo":
+        pytest.importorskip("stable_baselines3")
+    plain = dataclasses.replace(SMALL, agents=(agent,), seeds=1, train_steps=8000)
+    ours = compare(dataclasses.replace(plain, reward="revenue"), tmp_path / "ours").metrics
+    theirs = compare(plain, tmp_path / "theirs").metrics
+    assert list(theirs) == ["agent", "seed", *(METRIC.names or ()), "cut_off"]
+    assert all(np.array_equal(ours[name], theirs[name]) for name in theirs)
+    assert np.array_equal(ours["reward"], ours["revenue"])
+
+
+@pytest.mark.parametrize("agent", ["linucb", "ppo"])
+def test_learners_learn_what_they_are_paid_for(agent: str, tmp_path: Path) -> None:
+    if agent == "ppo":
+        pytest.importorskip("stable_baselines3")
+    ads = {}
+    for reward in ("ad_views", "-1 * ad_views"):
+        settings = dataclasses.replace(
+            SMALL, agents=(agent,), seeds=1, users=60, train_steps=24_000, reward=reward
+        )
+        data = compare(settings, tmp_path / reward)
+        seen, minutes = (data.metrics[f"undiscounted_{n}"].sum() for n in ("ad_views", "minutes"))
+        ads[reward] = 60.0 * seen / minutes  # an hour
+        assert np.abs(data.metrics["reward"]) == approx(data.metrics["ad_views"])
+    print(f"{agent}: {ads}")
+    assert ads["-1 * ad_views"] < 0.5 * ads["ad_views"]
+
+
+def test_a_reward_is_kept_told_and_needed_to_resume(tmp_path: Path) -> None:
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    settings = dataclasses.replace(
+        SMALL, agents=("random", "linucb"), train_steps=8000, reward=WISH
+    )
+    run = tmp_path / "run"
+    data = compare(settings, run)
+    metrics, parts = data.metrics, ["minutes", "skips", "returned_1d"]
+    assert list(reward_columns(metrics)) == ["reward", *(f"reward:{part}" for part in parts)]
+    assert metrics["reward"] == approx(sum(metrics[f"reward:{part}"] for part in parts))
+    assert metrics["reward:minutes"] == approx(0.7 * metrics["minutes"])
+    assert data.reward == "0.7 * minutes - 0.3 * skips + 2.0 * returned_1d"
+    assert [agent.paid for agent in data.agents] == [False, True]
+    assert json.loads((run / "config.json").read_text())["settings"]["reward"] == WISH
+
+    events = EventAccumulator(str(run / "tensorboard" / "linucb" / "seed-0"))
+    events.Reload()
+    own = (metrics["agent"] == "linucb") & (metrics["seed"] == 0)
+    for name in reward_columns(metrics):
+        assert events.Scalars(f"final/{name}")[0].value == approx(metrics[name][own].mean())
+    curves = [events.Scalars(f"reward/{part}") for part in parts]
+    for whole, *pieces in zip(events.Scalars("train/reward"), *curves, strict=True):
+        assert whole.value == approx(sum(piece.value for piece in pieces), rel=1e-5)
+        assert {piece.step for piece in pieces} == {whole.step}
+
+    for other, words in ((None, "not None"), ("minutes", "not minutes")):
+        with pytest.raises(Refused, match=f"begun with reward=0.7.*{words}"):
+            compare(dataclasses.replace(settings, reward=other), run, resume=True)
+    again = compare(settings, run, resume=True)
+    assert all(np.array_equal(again.metrics[name], metrics[name]) for name in metrics)
+
+
+def test_the_terminal_tells_the_parts_of_a_reward(tmp_path: Path) -> None:
+    from rich.console import Console
+
+    data = compare(dataclasses.replace(SMALL, reward=WISH), tmp_path / "run")
+    for width in (80, 150):
+        table, notes, _ = summary(data, width)
+        console = Console(width=width, record=True, file=io.StringIO())
+        console.print(table)
+        first, second = console.export_text().split("\n\n", 1)
+        heads = next(line.split() for line in second.splitlines() if "agent" in line)
+        assert heads == ["agent", "reward", "minutes", "skips", "returned_1d"]
+        rows = [line.split() for line in second.splitlines() if line.startswith(SMALL.agents)]
+        means = {n: data.metrics["reward"][data.metrics["agent"] == n].mean() for n in SMALL.agents}
+        assert [row[0] for row in rows] == sorted(means, key=lambda name: -means[name])
+        for name, mean, *_ in rows:
+            assert float(mean) == approx(means[name], abs=0.5)
+        assert "agent" in first and "value" in first
+        assert "reward: 0.7 * minutes" in notes
+
+
+def test_what_a_reward_does_not_reach_is_said(tmp_path: Path) -> None:
+    settings = dataclasses.replace(
+        SMALL, world="longplay/Feed-v0", agents=("random", "linucb"), seeds=1, users=4,
+        horizon_days=2.0, reward="minutes",
+    )  # fmt: skip
+    data = compare(settings, tmp_path / "run")
+    assert [agent.paid for agent in data.agents] == [False, False]
+    assert any("did not reach linucb: bandits that pick items" in said for said in data.limits)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"reward": "minuts"}, "reward: There is no signal 'minuts'. Did you mean minutes?"),
+        ({"reward": "returned_7d"}, "reward: returned_7d looks 7 days ahead, the study lasts 4;"),
+        ({"reward": "2 * satisfaction"}, "reward: 'satisfaction' is hidden"),
+    ],
+)
+def test_a_reward_that_cannot_be_is_refused(
+    changes: dict[str, Any], words: str, tmp_path: Path
+) -> None:
+    with pytest.raises(Refused) as refused:
+        compare(dataclasses.replace(SMALL, **changes), tmp_path / "run")
+    assert str(refused.value).startswith(words)
+    assert not list(tmp_path.iterdir())

@@ -17,11 +17,24 @@ from longplay.experiments.evaluate import (
     DAYS,
     EVALUATION_SEED,
     HELD_OUT,
+    METRIC,
     Evaluation,
     Tally,
     beyond_horizon,
     evaluate,
 )
+from longplay.rewards import (
+    Minutes,
+    Objective,
+    Potential,
+    Returned1d,
+    Skips,
+    State,
+    Step,
+    per_user,
+    record,
+)
+from longplay.rewards.step import Values
 
 
 def make_cohort(num_envs: int, **keywords: Any) -> Cohort:
@@ -251,3 +264,106 @@ def test_progress_rises_to_one_and_no_learning_happens() -> None:
 def test_no_users_is_refused() -> None:
     with pytest.raises(ValueError, match="users=0"):
         evaluate(fixed(), make_cohort, users=0, seed=0)
+
+
+# --- a reward of one's own --------------------------------------------------------------------
+
+
+def test_parts_of_a_reward_worked_out_by_hand() -> None:
+    # gamma 1/2 a day. User 0 is paid 4 and -1 on day 0, 6 and -2 on day 1 (half), and in a step
+    # of user 1 alone, on day 2, user 0's row is blank. User 1 is paid 8 and 0 on day 2 (a quarter).
+    tally = Tally(Told(2, gamma=0.5, day_value=2.0, horizon=10.0))  # type: ignore[arg-type]
+    script = [((0.0, 48.0), (4.0, 0.0), (-1.0, 0.0)), ((24.0, 0.0), (6.0, 0.0), (-2.0, 0.0)),
+              ((0.0, 48.0), (0.0, 8.0), (0.0, 0.0))]  # fmt: skip
+    for who, (clock, joy, pain) in zip((0, 0, 1), script, strict=True):
+        out = np.zeros(2, OUTCOME)
+        out["fetches"][who] = out["ended"][who] = 1.0
+        out["clock"] = clock
+        parts = {"joy": np.array(joy), "pain": np.array(pain)}
+        tally.add(out, np.zeros(2, np.int64), np.zeros(2, bool), parts)
+    told = tally.result()
+    assert told.reward_columns == ("reward", "reward:joy", "reward:pain")
+    assert told.users["reward:joy"].tolist() == [4 + 6 / 2, 8 / 4]
+    assert told.users["reward:pain"].tolist() == [-1 - 2 / 2, 0.0]
+    assert told.users["reward"].tolist() == [5.0, 2.0]
+    assert told.users["user"].tolist() == [HELD_OUT, HELD_OUT + 1]
+
+
+WISH = 0.7 * Minutes() - 0.3 * Skips() + 2 * Returned1d()
+
+
+def test_an_objective_changes_nothing_that_happens() -> None:
+    plain = evaluate(fixed(3), make_cohort, users=11, seed=0)
+    asked = evaluate(fixed(3), make_cohort, users=11, seed=0, objective=WISH)
+    assert plain.users.dtype == METRIC and plain.reward_columns == ()
+    for name in METRIC.names or ():
+        assert np.array_equal(asked.users[name], plain.users[name])
+    assert asked.users["reward:minutes"] == approx(0.7 * plain.users["minutes"])
+    assert asked.users["reward:skips"] == approx(-0.3 * plain.users["skips"])
+    parts = [asked.users[name] for name in asked.reward_columns[1:]]
+    assert asked.users["reward"] == approx(np.sum(parts, axis=0))
+    pieces = evaluate(fixed(3), make_cohort, users=11, seed=0, objective=WISH, batch=4)
+    assert pieces.users.tobytes() == asked.users.tobytes()
+
+
+def test_an_objective_may_look_at_states() -> None:
+    # Along a life that ends, a potential's discounted sum is -phi(s_0) gamma^(t_0 / 24), whatever
+    # was done; see rewards/shaping.py. State and clock of the start are looked up elsewhere.
+    def long(num_envs: int, **keywords: Any) -> Cohort:
+        return make_cohort(num_envs, **{**keywords, "horizon_days": 120.0})
+
+    phi = 2 * State("active_rate") + State("tenure")
+    told = evaluate(fixed(2, 3), long, users=40, seed=0, objective=Potential(phi)).users
+    start = long(40, first_user=HELD_OUT, autoreset_mode="Disabled")
+    obs, _ = start.reset(seed=EVALUATION_SEED)
+    start.step(np.zeros(40, np.int64))
+    first = start.world.gamma_day ** (start.outcomes["clock"] / 24.0)
+    gone = told["churned"] == 1
+    assert gone.sum() > 5
+    wanted = -first * phi.on_states(obs)
+    assert told["reward"][gone] == approx(wanted[gone], rel=1e-6)
+
+
+class Everything(Objective):
+    """Needs every part of a Step: minutes of the last fetch on items, by their topics' past."""
+
+    label = "everything"  # type: ignore[assignment]
+    needs = frozenset({"state", "next_state", "slots", "topics", "next_topics", "items"})
+
+    def judge(self, step: Step) -> Values:
+        slots, items = step.need("slots", self), step.need("items", self)
+        shown = slots["shows"] >= 0
+        age = np.where(shown, items["minutes"][np.maximum(slots["shows"], 0)], 0.0).sum(axis=-1)
+        moved = step.need("next_topics", self).sum(-1) - step.need("topics", self).sum(-1)
+        grown = step.need("next_state", self).sum(-1) - step.need("state", self).sum(-1)
+        return np.asarray(age + moved + grown, np.float64)
+
+    def to_dict(self) -> dict[str, Any]:
+        return {}
+
+
+@pytest.mark.parametrize("task", ["AdLoad", "Feed"])
+def test_an_objective_may_need_every_part_of_a_step(task: str) -> None:
+    asks: dict[str, Any] = {"task": task, "decision": "fetch", "horizon_days": 3.0}
+    asks |= {"action": "slate"} if task == "Feed" else {}
+
+    def here(num_envs: int, **keywords: Any) -> Cohort:
+        return make_cohort(num_envs, **{**asks, **keywords})
+
+    class First(BasePolicy):
+        def act(self, obs: Any, rng: np.random.Generator) -> Act:
+            n = len(obs["user"] if task == "Feed" else obs)
+            action = np.tile(np.arange(10), (n, 1)) if task == "Feed" else np.full(n, 9)
+            return Act(action, np.ones(n))
+
+    objective = Everything()
+    told = evaluate(First(), here, users=6, seed=0, objective=objective, batch=4).users
+    cohort = here(6, first_user=HELD_OUT, autoreset_mode="Disabled")
+    rng = np.random.default_rng(0)
+    log = record(
+        cohort, lambda o: First().act(o, rng).action, seed=EVALUATION_SEED, parts=objective.needs
+    )
+    weight = cohort.world.gamma_day ** (log.outcomes["clock"] / 24.0)
+    users, sums = per_user(log, weight * objective(log))
+    assert users.tolist() == told["user"].tolist()
+    assert told["reward:everything"] == approx(sums, rel=1e-9) and (sums != 0).all()

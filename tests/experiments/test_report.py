@@ -1,5 +1,6 @@
 """The report: its numbers, its words, its pictures, and that it needs nothing from outside."""
 
+import dataclasses
 import math
 import re
 import xml.etree.ElementTree as ET
@@ -478,13 +479,17 @@ def test_words_stay_within_their_picture(tmp_path, names):
     agents = [Agent(long[a.name], a.kind, a.privileged) for a in data.agents]
     text = written(tmp_path, names=names, users=40, agents=agents, **tables)
     for picture in pictures(text):
-        _, _, width, height = map(float, picture.get("viewBox").split())
-        for part in picture.iter("text"):
-            size = text_width(part.text)
-            shift = {"start": 0.0, "middle": 0.5, "end": 1.0}[part.get("text-anchor", "start")]
-            left = float(part.get("x")) - shift * size
-            assert left >= -12 and left + size <= width + 12, part.text
-            assert 0 <= float(part.get("y")) <= height, part.text
+        assert_words_stay_within(picture)
+
+
+def assert_words_stay_within(picture):
+    _, _, width, height = map(float, picture.get("viewBox").split())
+    for part in picture.iter("text"):
+        size = text_width(part.text)
+        shift = {"start": 0.0, "middle": 0.5, "end": 1.0}[part.get("text-anchor", "start")]
+        left = float(part.get("x")) - shift * size
+        assert left >= -12 and left + size <= width + 12, part.text
+        assert 0 <= float(part.get("y")) <= height, part.text
 
 
 def test_the_forest_is_drawn_to_scale(text):
@@ -537,3 +542,107 @@ def test_changes_are_counted_on_the_right_side(text):
     worse = sum(s for side, s in first if side == "worse")
     assert worse <= 100 * found.leader.hurt.worse.mean + 0.2
     assert math.isclose(found.leader.hurt.worse.mean, (found.change(found.leader) < -1e-9).mean())
+
+
+# --- a reward of the run's own ---------------------------------------------------------------
+
+WISH = "0.7 * minutes - 0.3 * skips + 2.0 * returned_1d"
+
+
+def asked(names=FEW, parts=("minutes", "skips", "returned_1d"), **options):
+    """A comparison whose learners were paid by WISH, or by as many of its parts."""
+    data = made_up(names, **options)
+    m = data.metrics
+    made = {
+        "minutes": 0.7 * m["minutes"],
+        "skips": -0.2 * m["ad_views"],
+        "returned_1d": 2.0 * m["active_days"],
+    }
+    columns = {f"reward:{part}": made[part] for part in parts}
+    metrics = {**m, "reward": sum(columns.values()), **columns}
+    agents = [dataclasses.replace(a, paid=a.kind == "learner") for a in data.agents]
+    return dataclasses.replace(data, metrics=metrics, agents=agents, reward=WISH)
+
+
+@pytest.fixture(scope="module")
+def rewarded_text(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("rewarded")
+    return write_report(folder, asked(tuple(SHAPES))).read_text(encoding="utf-8")
+
+
+def test_the_parts_of_a_reward_stand_in_a_table_most_reward_first(rewarded_text):
+    data = asked(tuple(SHAPES))
+    heads, rows = table(rewarded_text, "Reward")
+    assert heads == ["reward", "minutes", "skips", "returned_1d", "valuemoney"]
+    assert list(rows) == sorted(rows, key=lambda n: -mean_of(data, n, "reward"))
+    columns = ["reward", "reward:minutes", "reward:skips", "reward:returned_1d", "value"]
+    for name, cells in rows.items():
+        for column, cell in zip(columns, cells, strict=True):
+            mean = mean_of(data, name, column)
+            assert number(cell[0]) == pytest.approx(mean, abs=0.51 * unit(cell[0]))
+    page = Page(rewarded_text)
+    assert page.open == []
+    assert WISH in page.text and "Learnt from it: ppo, dqn." in page.text
+
+
+def test_the_parts_of_a_reward_are_drawn_to_scale(rewarded_text):
+    svg = next(p for p in pictures(rewarded_text) if "multiples" in (p.get("aria-label") or ""))
+    found = find(asked(tuple(SHAPES)))
+    rows = found.by_reward
+    marks = [p for p in svg.iter("line") if "whisker" in p.get("class", "")]
+    assert len(marks) == 4 * len(rows)
+    places = [(float(m.get("x1")), float(m.get("x2"))) for m in marks]
+    for i, part in enumerate((None, "minutes", "skips", "returned_1d")):
+        here = places[i * len(rows) : (i + 1) * len(rows)]
+        ends = [row.reward if part is None else row.parts[part] for row in rows]
+        scale = (here[0][1] - here[-1][0]) / (ends[0].high - ends[-1].low)
+        for (x1, x2), x in zip(here, ends, strict=True):
+            assert x1 == pytest.approx(here[-1][0] + scale * (x.low - ends[-1].low), abs=0.11)
+            assert x2 == pytest.approx(here[-1][0] + scale * (x.high - ends[-1].low), abs=0.11)
+
+
+def test_a_reward_changes_no_other_number_of_the_page(tmp_path):
+    plain, paid = find(made_up(FEW, users=60)), find(asked(FEW, users=60))
+    for a, b in zip(plain.rows, paid.rows, strict=True):
+        assert (a.means, a.retention, a.hurt, a.lead) == (b.means, b.retention, b.hurt, b.lead)
+        assert a.reward is None and a.parts == {} and b.reward is not None
+    assert answer(plain) == answer(paid)
+    assert "What was asked for" not in written(tmp_path, names=FEW, users=60)
+
+
+def test_a_reward_of_one_part_is_told_once(tmp_path):
+    text = write_report(tmp_path, asked(parts=("skips",), users=60)).read_text(encoding="utf-8")
+    heads, _ = table(text, "Reward")
+    assert heads == ["reward", "valuemoney"]
+
+
+def test_parts_of_one_sign_stay_on_their_side():
+    # Two seeds that differ: t with one degree of freedom reaches across 0.
+    data = asked(("random", "ppo"), seeds=2, users=30)
+    lucky = 1.0 + 4.0 * data.metrics["seed"]
+    names = ("reward:minutes", "reward:skips", "reward:returned_1d")
+    metrics = {**data.metrics, **{n: data.metrics[n] * lucky for n in names}}
+    metrics["reward"] = sum(metrics[n] for n in names)
+    found = find(dataclasses.replace(data, metrics=metrics))
+    for row in found.rows:
+        assert row.parts["minutes"].low == 0.0 and row.parts["skips"].high == 0.0
+
+
+def test_parts_with_long_names_stay_within_the_picture(tmp_path):
+    data = asked(("linucb", "ppo"), users=40)
+    long = {f"reward:{'potential(0.5 * state.active_rate) * ' * i}x": data.metrics["reward"] / 7
+            for i in range(7)}  # fmt: skip
+    metrics = {n: c for n, c in data.metrics.items() if not n.startswith("reward:")} | long
+    metrics |= {"agent": np.array([f"{a}-{'x' * 40}" for a in metrics["agent"].tolist()])}
+    kept = {**data.retention}
+    kept["agent"] = np.array([f"{a}-{'x' * 40}" for a in kept["agent"].tolist()])
+    agents = [dataclasses.replace(a, name=f"{a.name}-{'x' * 40}") for a in data.agents]
+    data = dataclasses.replace(
+        data, metrics=metrics, retention=kept, agents=agents, curves=None, behaviour=None,
+        reward="<b>" + WISH,
+    )  # fmt: skip
+    text = write_report(tmp_path, data).read_text(encoding="utf-8")
+    assert "<b>" not in text and Page(text).open == []
+    for svg in pictures(text):
+        if "multiples" in (svg.get("aria-label") or ""):
+            assert_words_stay_within(svg)

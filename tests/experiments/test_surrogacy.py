@@ -7,9 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.stats import ttest_ind, ttest_rel
 
 from longplay.envs.laws.churn import Churn
 from longplay.envs.laws.churn import p_gone as usual_p_gone
+from longplay.experiments.abtest import abtest
 from longplay.experiments.studies.surrogacy import (
     LIMIT,
     Settings,
@@ -83,25 +85,27 @@ def test_effects_of_tests():
     users, base = np.arange(500), rng.normal(10.0, 5.0, 500)
     gain = rng.normal(0.5, 1.0, 500)
     same = effect((users, base + gain), (users, base))
-    assert same.mean == pytest.approx(gain.mean())
-    # paired: as if the noise were that of the gain alone, 1.96 / sqrt(500) to either side
-    assert same.high - same.low == pytest.approx(2 * 1.96 * gain.std() / math.sqrt(500), rel=0.1)
-    other = effect((users, base + gain), (users + 1000, rng.normal(10.0, 5.0, 500)))
-    assert other.high - other.low == pytest.approx(2 * 1.96 * 5.05 / math.sqrt(250), rel=0.1)
-    with pytest.raises(ValueError, match="share some users but not all"):
+    wanted = ttest_rel(base + gain, base).confidence_interval(0.95)
+    assert same.effect == pytest.approx(gain.mean())
+    assert (same.low, same.high) == pytest.approx((wanted.low, wanted.high))
+    others = rng.normal(9.0, 3.0, 40)
+    found = effect((users, base), (np.arange(1000, 1040), others))
+    wanted = ttest_ind(base, others, equal_var=False).confidence_interval(0.95)
+    assert (found.low, found.high) == pytest.approx((wanted.low, wanted.high))
+    with pytest.raises(ValueError, match="the logs share 499 of 500 and 500 people"):
         effect((users, base), (users + 1, base))
     with pytest.raises(ValueError, match="arms of 1 and 500 users"):
         effect((users[:1], base[:1]), (users + 1000, base))
 
 
-def test_welch_is_scipys():
-    from scipy.stats import ttest_ind
-
-    rng = np.random.default_rng(1)
-    a, b = rng.normal(1.0, 3.0, 40), rng.normal(0.0, 1.0, 25)
-    found = effect((np.arange(40), a), (np.arange(100, 125), b))
-    wanted = ttest_ind(a, b, equal_var=False).confidence_interval(0.95)
-    assert (found.low, found.high) == pytest.approx((wanted.low, wanted.high))
+def test_a_linear_index_is_an_ab_test_of_its_own():
+    control, treated = (live(worlds()["seen"], 300, 0, 1, share) for share in (0.2, 1.0))
+    others = live(worlds()["seen"], 300, 1000, 1, 0.2)
+    index = SurrogateIndex.fit(others, [Minutes(), ActiveDay()], ActiveDay(), days=14)
+    asked = abtest(index, control, treated).total
+    found = effect(index.score(treated), index.score(control))
+    assert (found.effect, found.low) == pytest.approx((asked.effect, asked.low))
+    assert found.high < 0
 
 
 def test_calibration_is_drawn():

@@ -26,7 +26,7 @@ from longplay.rewards import (
     record,
     rewarded,
 )
-from longplay.rewards.models import Linear, Trees, logistic, ridge
+from longplay.rewards.models import LinearModel, Trees, logistic, ridge
 from longplay.rewards.rlur import WHO, ReturnTime
 from longplay.rewards.surrogates import SurrogateIndex, early_sums
 from longplay.rewards.values import ValueModel, discount_of, worth_ahead
@@ -56,10 +56,10 @@ def weights_on(**named):
 
 
 INDEX = SurrogateIndex(
-    "index2", Linear(7.0, [0.5, -2.0]), [Minutes(), Skips()], days=2.0, horizon_days=9.0
+    "index2", LinearModel(7.0, [0.5, -2.0]), [Minutes(), Skips()], days=2.0, horizon_days=9.0
 )
-VALUE = ValueModel("value", Linear(1.0, weights_on(tenure=2.0, away=-0.5)))
-AWAY = ReturnTime("away", Linear(0.0, weights_on(visit_rate=2.0)[:9]), t_beta=10.0)
+VALUE = ValueModel("value", LinearModel(1.0, weights_on(tenure=2.0, away=-0.5)))
+AWAY = ReturnTime("away", LinearModel(0.0, weights_on(visit_rate=2.0)[:9]), t_beta=10.0)
 FITTED = [INDEX, VALUE, AWAY]
 MINUTES = (Minutes(),)
 
@@ -159,7 +159,7 @@ def test_formulas_and_sums_take_them_by_name():
     assert Objective.from_dict(json.loads(json.dumps(whole.to_dict()))) == whole
     assert whole.needs == {"state", "next_state"}
     assert whole.window_days == 2.0
-    longer = SurrogateIndex("i", Linear(0.0, [1.0]), [Returned7d()], 2.0, 9.0)
+    longer = SurrogateIndex("i", LinearModel(0.0, [1.0]), [Returned7d()], 2.0, 9.0)
     assert longer.window_days == 7.0
 
 
@@ -241,7 +241,7 @@ def test_before_fitting_there_is_nothing(kind):
     with pytest.raises(ValueError, match=rf"is used before fitting.*{kind.__name__}\.fit\(log"):
         kind()
     with pytest.raises(ValueError, match="wanted one word"):
-        kind("two words", Linear(0.0, [1.0]))
+        kind("two words", LinearModel(0.0, [1.0]))
 
 
 @pytest.mark.parametrize(
@@ -257,15 +257,15 @@ def test_before_fitting_there_is_nothing(kind):
         (lambda log: ValueModel.fit(log, Minutes(), days=0), "days=0 of value"),
         (lambda log: ValueModel.fit(Step(log.outcomes), Minutes()), "value needs state"),
         (lambda log: ValueModel.fit(log, Noise()), "value explains nothing"),
-        (lambda log: ValueModel("v", Linear(0.0, [1.0])), "takes 1 features, a state has 30"),
+        (lambda log: ValueModel("v", LinearModel(0.0, [1.0])), "takes 1 features, a state has 30"),
         (lambda log: ReturnTime.fit(log, beta=1.0), "beta=1.0 of return_time"),
         (lambda log: ReturnTime.fit(log, beta=0.9999), "no finite quantile"),
         (lambda log: ReturnTime.fit(log, alpha=0), "alpha=0 of return_time"),
         (lambda log: ReturnTime.fit(log, features=["habit"]), "it is hidden"),
         (lambda log: ReturnTime.fit(log, features=[]), "has no features"),
-        (lambda log: ReturnTime("r", Linear(0.0, [1.0])), "9 features and a model of 1"),
+        (lambda log: ReturnTime("r", LinearModel(0.0, [1.0])), "9 features and a model of 1"),
         (lambda log: ReturnTime.fit(log[log.outcomes["ended"] == 2]), "no session of the log"),
-        (lambda log: SurrogateIndex("i", Linear(0.0, [1.0, 2.0]), [Likes()]), "has 1 signals"),
+        (lambda log: SurrogateIndex("i", LinearModel(0.0, [1.0, 2.0]), [Likes()]), "has 1 signals"),
     ],
 )
 def test_bad_objectives_fail_at_construction(log, make, says):

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from longplay.rewards.models import (
-    Linear,
+    LinearModel,
     Trees,
     chance,
     crossfit,
@@ -34,13 +34,13 @@ ROWS = arrays(np.float64, (7, 2), elements=st.floats(-10.0, 10.0))
 
 def test_by_hand():
     # 1 + 2 * 3 - 0.5 * 4 = 5
-    assert Linear(1.0, [2.0, -0.5]).predict([3.0, 4.0]) == 5.0
+    assert LinearModel(1.0, [2.0, -0.5]).predict([3.0, 4.0]) == 5.0
     # 2 goes left: 100 + 10 + 3; 2.5 right, then 0.5 left: 100 - 1 + 3, and 0.6 right: 100 + 4 + 3
     assert STUMP.predict([[2.0, 9.0], [2.5, 0.5], [2.5, 0.6]]).tolist() == [113.0, 102.0, 107.0]
 
 
 @given(ROWS)
-@pytest.mark.parametrize("model", [Linear(0.1, [0.3, -0.7]), STUMP])
+@pytest.mark.parametrize("model", [LinearModel(0.1, [0.3, -0.7]), STUMP])
 def test_a_batch_is_its_rows_and_json_comes_back(model, rows):
     values = model.predict(rows)
     assert np.array_equal(values, [model.predict(row) for row in rows])
@@ -53,7 +53,7 @@ def test_models_refuse_what_they_are_not():
     with pytest.raises(ValueError, match=r"rows of shape \(3,\); the model was fitted to 2"):
         STUMP.predict([1.0, 2.0, 3.0])
     with pytest.raises(ValueError, match="not finite"):
-        Linear(np.nan, [1.0])
+        LinearModel(np.nan, [1.0])
     with pytest.raises(ValueError, match="unknown; there are linear, trees"):
         read_model({"model": "forest"})
     looped = STUMP.to_dict() | {"left": [0, 0, 3, 0, 0, 0]}

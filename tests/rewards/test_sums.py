@@ -119,7 +119,7 @@ def test_needs_and_window_are_those_of_the_parts():
     assert (Minutes() + Likes()).window_days == 0.0
 
 
-@pytest.mark.parametrize("name", ["", "two words", "1st", None, "a-b"])
+@pytest.mark.parametrize("name", ["", "two words", "1st", None, "a-b", "if"])
 def test_names_are_words(name):
     with pytest.raises(ValueError, match="wanted one word"):
         Minutes().named(name)
