@@ -6,9 +6,9 @@ what the platform sees of a user:
 
     score = w_a a + w_b b,    layout = high where score > cut, else low                     (1)
 
-a, b two of SEEN; w_a, w_b uniform in -1 .. 1, cut uniform between the lowest and the highest score
-there could be if both lay in 0 .. 1. The families are free choices: what they cannot express is
-not searched.
+a, b two of SEEN; w_a, w_b uniform in -1 .. 1, cut uniform in the middle half of the scores there
+could be if both lay in 0 .. 1. The families are free choices: what they cannot express is not
+searched.
 """
 
 from __future__ import annotations
@@ -141,7 +141,7 @@ def thresholds(rng: np.random.Generator) -> Iterator[Candidate]:
         names = [SEEN[at] for at in sorted(rng.choice(len(SEEN), 2, replace=False))]
         drawn = np.round(rng.uniform(-1.0, 1.0, 2), 2)
         ends = np.minimum(drawn, 0.0).sum(), np.maximum(drawn, 0.0).sum()
-        cut = round(float(rng.uniform(*ends)), 2)
+        cut = round(float(np.interp(rng.uniform(0.25, 0.75), (0.0, 1.0), ends)), 2)
         low, high = (LAYOUTS[at] for at in rng.choice(len(LAYOUTS), 2, replace=False))
         policy = Threshold(dict(zip(names, drawn.tolist(), strict=True)), cut, low, high)
         told = " ".join(f"{weight:+g} {name}" for name, weight in policy.weights.items())

@@ -225,7 +225,7 @@ def audit(
 
     with one_torch_thread(None if untrained else "rl"):
         if untrained:
-            say(f"no policy is trained on the reward: {untrained.rstrip('.')}.")
+            say(f"no policy is trained on the reward: {untrained}.")
         else:
             say(f"PPO learns from {objective}, {asked.train_steps:,} decisions...")
             tried.append(trained(asked, objective, task, make_cohort, keep))
@@ -267,7 +267,7 @@ def missing_library() -> str:
     try:
         require("rl", "PPO")
     except MissingExtra as error:
-        return str(error)
+        return str(error).rstrip(".")
     return ""
 
 
