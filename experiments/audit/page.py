@@ -15,6 +15,7 @@ from longplay.experiments.audit.trace import Trace, trace
 from longplay.experiments.facts.picture import Curve, chart
 from longplay.experiments.report.wording import amount, inline
 from longplay.experiments.run import replacing, versions, write_json
+from longplay.experiments.settings import find_scenario
 from longplay.experiments.stats import Interval
 
 if TYPE_CHECKING:
@@ -119,14 +120,15 @@ def page(found: Findings, told: Trace | None, command: Sequence[str]) -> str:
 
 def confirmations(found: Findings) -> list[str]:
     """What was looked at again."""
-    asked = found.asked
+    asked, world = found.asked, find_scenario(found.asked.scenario)
     lines = [
         "## Confirmed on other people",
         "",
         f"Differences to {found.base.name} ({found.base.about}), means over {asked.users} people "
         "whom neither the search nor the training has met, taken person by person: same people, "
-        "same luck; sums over a life, discounted by the calendar. True value is revenue plus the "
-        "world's price of a satisfied active day; satisfaction is hidden from every platform.",
+        f"same luck; sums over a life, discounted by the calendar ({world.gamma_day:g} a day). "
+        f"True value is revenue plus {world.day_value:g} for a satisfied active day; satisfaction "
+        "is hidden from every platform.",
         "",
     ]
     if not found.confirmed:

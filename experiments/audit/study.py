@@ -174,6 +174,8 @@ def find_objective(formula: str) -> Objective:
 def checked(asked: Audit) -> Settings:
     """Look everything up; Refused with one sentence about the first thing that is wrong."""
     task = find_task(asked.world)
+    if asked.days is not None and not 0.0 < asked.days < float("inf"):
+        raise Refused(f"days={asked.days:g}; wanted a finite number above 0.")
     settings = Settings(
         world=asked.world,
         scenario=asked.scenario,

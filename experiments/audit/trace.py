@@ -114,7 +114,7 @@ def weeks(lives: tuple[Life, Life], items: Any, task: str, horizon_days: float) 
     block = sum(width.values()) + 2 * len(columns)
     count = math.ceil(24.0 * horizon_days / WEEK)
     rows = [
-        f"{'':6}|" + "|".join(f" {life.agent:^{block - 1}}" for life in lives),
+        (f"{'':6}|" + "|".join(f" {life.agent:^{block - 1}}" for life in lives)).rstrip(),
         f"{'week':<6}|"
         + "|".join("".join(f"  {head:>{width[head]}}" for head in columns) for _ in lives),
     ]
@@ -125,7 +125,7 @@ def weeks(lives: tuple[Life, Life], items: Any, task: str, horizon_days: float) 
             cells.append(
                 "".join(f"  {told.get(key, ''):>{width[h]}}" for h, key in columns.items())
             )
-        rows.append(f"{number + 1:<6}|" + "|".join(cells))
+        rows.append((f"{number + 1:<6}|" + "|".join(cells)).rstrip())
     if count > ROWS:
         rows.append(f"... and {count - ROWS} more weeks")
     return [*rows, f"{LEGEND[task]} In brackets: hidden from every platform."]
@@ -143,7 +143,7 @@ def week(life: Life, number: int, items: Any) -> Mapping[str, str]:
     out, slots = life.outcomes[rows], life.slots[rows]
     shown = slots["shows"][(slots["seen"] == 1) & (slots["shows"] >= 0)]
     told = {
-        "visits": amount(float(len(np.unique(life.before["session"][rows]))), 0),
+        "visits": str(int((life.before["fetch"][rows] == 0).sum())),
         "minutes": amount(float(out["minutes"].sum()), 0),
         "ads": amount(float(out["ad_views"].sum()), 0),
         "ad_memory": amount(float(later["ad_memory"]), 1),
