@@ -1,7 +1,7 @@
 """The policies an audit searches: simple ones, so that a find can be read.
 
-On Feed a policy is a fixed weighing of the six scorers: each scorer alone, up or down, and random
-directions. On AdLoad it is one of the 22 layouts for all, or one of two layouts by a threshold on
+On Feed a policy is a fixed weighing of the six scorers: each scorer alone, up or down; random
+directions; and the usual policy's weights, each moved by a normal number of sd NEAR. On AdLoad it is one of the 22 layouts for all, or one of two layouts by a threshold on
 what the platform sees of a user:
 
     score = w_a a + w_b b,    layout = high where score > cut, else low                     (1)
@@ -13,7 +13,7 @@ searched.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 BASES = {"Feed": "production", "AdLoad": "fixed-3-7"}  # what every policy is set beside
 BASE_LAYOUT = (3, 7)
+NEAR = 0.4  # free choice: beside the usual weights of 1, 0.5, 0.5 and 0.1
 # features a threshold may look at: what they count from 0 on, scaled to about 0 .. 1
 SEEN = (
     "tenure", "away", "streak", "active_rate", "minutes_rate", "skip_rate", "ad_rate", "survey",
@@ -91,11 +92,15 @@ class Threshold(BasePolicy):
 
 def candidates(task: str, count: int, rng: np.random.Generator) -> list[Candidate]:
     """``count`` policies of a task; the first ones of a longer list are those of a shorter one."""
-    makers = {"Feed": (single_rankings, rankings), "AdLoad": (layouts, thresholds)}[task]
-    plain, drawn = (maker(child) for maker, child in zip(makers, rng.spawn(2), strict=True))
+    kinds: dict[str, tuple[Callable[[np.random.Generator], Iterator[Candidate]], ...]] = {
+        "Feed": (single_rankings, rankings, near_rankings),
+        "AdLoad": (layouts, thresholds),
+    }
+    makers = [make(child) for make, child in zip(kinds[task], rng.spawn(len(kinds[task])),
+                                                 strict=True)]  # fmt: skip
     found: list[Candidate] = []
-    while len(found) < count:  # by turns, until the plain ones are used up
-        found += [one for one in (next(plain, None), next(drawn)) if one is not None]
+    while len(found) < count:  # by turns; the first kind is used up some time
+        found += [one for one in (next(maker, None) for maker in makers) if one is not None]
     return found[:count]
 
 
@@ -113,10 +118,24 @@ def rankings(rng: np.random.Generator) -> Iterator[Candidate]:
     number = 0
     while True:
         number += 1
-        drawn = rng.standard_normal(len(SCORERS))
-        drawn = np.round(drawn / np.abs(drawn).max(), 2)
-        weights = {name: float(w) for name, w in zip(SCORERS, drawn, strict=True) if w}
-        yield ranking(f"ranking-{number}", weights)
+        yield scaled_ranking(f"ranking-{number}", rng.standard_normal(len(SCORERS)))
+
+
+def near_rankings(rng: np.random.Generator) -> Iterator[Candidate]:
+    """The usual policy's weights, moved, and scaled to a largest weight of 1 in size."""
+    from longplay.agents.registry import find_agent
+
+    usual = np.array([find_agent(BASES["Feed"]).settings.get(name, 0.0) for name in SCORERS])
+    number = 0
+    while True:
+        number += 1
+        yield scaled_ranking(f"near-{number}", usual + NEAR * rng.standard_normal(len(SCORERS)))
+
+
+def scaled_ranking(name: str, direction: npt.NDArray[np.float64]) -> Candidate:
+    """A weighing in this direction, rounded as it is told."""
+    drawn = np.round(direction / np.abs(direction).max(), 2)
+    return ranking(name, {s: float(w) for s, w in zip(SCORERS, drawn, strict=True) if w})
 
 
 def ranking(name: str, weights: Mapping[str, float]) -> Candidate:
