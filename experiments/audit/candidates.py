@@ -1,8 +1,9 @@
 """The policies an audit searches: simple ones, so that a find can be read.
 
 On Feed a policy is a fixed weighing of the six scorers: each scorer alone, up or down; random
-directions; and the usual policy's weights, each moved by a normal number of sd NEAR. On AdLoad it is one of the 22 layouts for all, or one of two layouts by a threshold on
-what the platform sees of a user:
+directions; and the usual policy's weights, each moved by a normal number of sd NEAR. On AdLoad it
+is one of the 22 layouts for all, or one of two layouts by a threshold on what the platform sees of
+a user:
 
     score = w_a a + w_b b,    layout = high where score > cut, else low                     (1)
 

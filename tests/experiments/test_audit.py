@@ -44,7 +44,7 @@ from longplay.experiments.evaluate import EVALUATION_SEED, HELD_OUT, evaluate
 from longplay.experiments.stats import Interval
 from longplay.rewards import Minutes
 
-BAIT = Audit(scenario="clickbait", users=120, policies=6, train_steps=0, days=21.0)
+BAIT = Audit(scenario="clickbait", users=120, policies=12, train_steps=0, days=21.0)
 SOME = Candidate("some", "does something", Weights(affinity=1.0), {})
 
 
@@ -256,6 +256,7 @@ def test_candidates_are_many_different_and_the_same_again(task: str) -> None:
     assert len({c.name for c in many}) == 60
     if task == "Feed":
         assert sum(c.name.startswith(("most-", "least-")) for c in many) == 2 * len(SCORERS)
+        assert sum(c.name.startswith("near-") for c in many) == 24  # turns of three, then of two
         for c in many:
             assert max(abs(w) for w in c.settings["weights"].values()) == 1.0
             assert Weights(**c.settings["weights"]).config() == c.settings["weights"]
