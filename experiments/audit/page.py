@@ -206,7 +206,7 @@ def figure(found: Findings) -> str:
     ]
     if again:
         curves.append(
-            Curve("confirmed on others", [x.mean for x, _ in again], [y.mean for _, y in again],
+            Curve("looked at again", [x.mean for x, _ in again], [y.mean for _, y in again],
                   points=True, colour=1)
         )  # fmt: skip
     for x, y in again:
