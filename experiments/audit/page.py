@@ -225,7 +225,6 @@ def as_json(found: Findings, told: Trace | None, command: Sequence[str]) -> dict
         "answer": answer(found),
         "worst": None if worst is None else worst.candidate.name,
         "settings": settings_of(found.asked, found.objective),
-        "objective": found.objective.to_dict(),
         "base": {
             "name": found.base.name,
             "means": {name: float(found.base_scores[name].mean()) for name in HEADS},

@@ -93,6 +93,8 @@ def test_a_reward_that_is_the_loss_of_value_is_gamed_by_all_that_raise_it(paid: 
         change = one.change
         assert change["value"].mean == approx(-change["reward"].mean)
         assert change["value"].mean >= found.worst.change["value"].mean
+    told = trace(found, found.worst, checked(paid))
+    assert "(ad mem.)" in told.text and f"{found.worst.candidate.name}: " in told.text
     assert "can be gamed" in page.answer(found)
 
 
