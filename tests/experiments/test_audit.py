@@ -349,6 +349,7 @@ MISTAKES = {
     "minutes --train-steps -1": ["train-steps=-1"],
     "minutes --seed -1": ["seed=-1"],
     "minutes --days 0": ["days=0"],
+    "returned_7d --days 3": ["7 days ahead", "the study lasts 3"],
     "minutes --scenario clikbait": ["'clikbait'", "did you mean clickbait"],
     "minutes --world longplay/Tiny-v0": ["reference world"],
     "minutes --decision day": ["fetch or session"],
