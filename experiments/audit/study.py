@@ -146,6 +146,7 @@ def command(asked: Audit, formula: str, words: Sequence[str]) -> int:
 
     objective = find_objective(formula)
     settings = checked(asked)
+    check_paid(settings, objective)
     out = asked.out or Path("runs") / f"{time.strftime('%Y%m%d-%H%M%S')}-audit"
     typed = ["longplay", "audit", *words]
     folder = RunFolder.create(out, {"audit": page.settings_of(asked, objective)}, typed)
@@ -167,8 +168,21 @@ def find_objective(formula: str) -> Objective:
     try:
         return parse_formula(formula)
     except (ValueError, TypeError) as error:
-        text = " ".join(str(error).split())
-        raise Refused(f"REWARD: {text}{'' if text[-1] in '.?' else '.'}") from None
+        raise refused(error) from None
+
+
+def check_paid(settings: Settings, objective: Objective) -> None:
+    """Refused unless the world's people can be paid by the objective."""
+    try:
+        rewarded(cohort_maker(settings, check(settings)[0])(1), objective)
+    except (ValueError, TypeError) as error:
+        raise refused(error) from None
+
+
+def refused(error: Exception) -> Refused:
+    """What is wrong with the formula, as a sentence."""
+    text = " ".join(str(error).split())
+    return Refused(f"REWARD: {text}{'' if text[-1] in '.?' else '.'}")
 
 
 def checked(asked: Audit) -> Settings:
