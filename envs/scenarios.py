@@ -402,6 +402,20 @@ COMMUNITY = World(
     horizon_days=180.0,  # as long as the sites were watched
 )
 
-SCENARIOS: dict[str, World] = {world.name: world for world in (MUSIC, SHORTVIDEO, COMMUNITY, BENCH)}
+# `music` with one number changed, so that clickbait pays in minutes over a whole life: who is drawn
+# in and let down does not reach the goal of the visit, and plays on. In `bench` it does not pay:
+# there returns follow satisfaction so closely that the minutes go with the people
+# (docs/audit.md).
+CLICKBAIT = MUSIC.replace(
+    "clickbait",
+    about="`music` where what draws the eye disappoints, to audit rewards with; not a real place.",
+    # between the -0.3 of `bench` and F32 and the -1 at which nothing that attracts is good; free
+    # choice: no magnitude is published
+    catalogue={"attraction_value": -0.6},
+)
+
+SCENARIOS: dict[str, World] = {
+    world.name: world for world in (MUSIC, SHORTVIDEO, COMMUNITY, BENCH, CLICKBAIT)
+}
 # the tasks in which a scenario claims that patience pays; tests hold it to that
 PATIENT: dict[str, tuple[str, ...]] = {"bench": ("AdLoad", "Feed")}

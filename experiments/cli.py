@@ -179,6 +179,21 @@ def diary(words: list[str]) -> int:
 
 
 @command
+def audit(words: list[str]) -> int:
+    """Search for policies that raise a REWARD while true value falls."""
+    from longplay.experiments.audit import study
+
+    formulas, options = positional(words)
+    asked = parse(study.Audit, options, study.Audit())
+    need("scipy", "longplay audit")
+    if len(formulas) != 1:
+        came = " and ".join(map(repr, formulas)) or "none"
+        raise Refused(f"longplay audit takes one REWARD; {came} came: put the formula in quotes, "
+                      "as in longplay audit \"0.7 * minutes - 0.3 * skips\".")  # fmt: skip
+    return study.command(asked, formulas[0], words)
+
+
+@command
 def worlds(words: list[str]) -> int:
     """List worlds and scenarios with their knobs."""
     if {"-h", "--help"} & set(words):
@@ -315,6 +330,24 @@ def parse(options: type[T], words: Sequence[str], default: T) -> T:
         plain = [" ".join(piece.split()) for piece in text]
         told = max(plain, key=len, default="the options were not understood").rstrip(".")
         raise Refused(f"{told}; see {prog} --help.") from None
+
+
+def positional(words: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Words that belong to no option, and the options with theirs: each takes one word."""
+    alone: list[str] = []
+    options: list[str] = []
+    left = list(words)
+    while left:
+        word = left.pop(0)
+        if word in ("-h", "--help"):
+            return [], [word]
+        if not word.startswith("--"):
+            alone.append(word)
+            continue
+        options.append(word)
+        if "=" not in word and left and not left[0].startswith("--"):
+            options.append(left.pop(0))
+    return alone, options
 
 
 def check_words(options: type, words: Sequence[str], prog: str) -> None:

@@ -107,6 +107,12 @@ def test_with_laws_adds_to_those_replaced_before() -> None:
     assert BENCH.laws == ()
 
 
+def test_clickbait_is_music_with_one_number_changed() -> None:
+    changed = find_world("clickbait").replace("music", about=SCENARIOS["music"].about)
+    assert changed != SCENARIOS["music"]
+    assert changed.replace("music", catalogue={"attraction_value": 0.3}) == SCENARIOS["music"]
+
+
 # Refusing.
 
 
