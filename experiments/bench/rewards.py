@@ -6,35 +6,52 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
+
 from longplay.envs.cohort import Cohort
 from longplay.experiments.bench.rows import Row, Sizes, random_actions, repeated
 from longplay.rewards import (
+    ActiveDay,
     Hides,
     Minutes,
     Objective,
     Potential,
     Returned,
+    ReturnTime,
     Skips,
     State,
+    SurrogateIndex,
     Survival,
+    ValueModel,
+    record,
     rewarded,
 )
 
 TARGET = 10.0  # percent of the step
 
 
-def objectives() -> dict[str, Objective]:
+def objectives(sizes: Sizes) -> dict[str, Objective]:
     """One objective of each sort, in the words of the table."""
+    users = max(100, sizes.users // 10)
+    cohort = Cohort("AdLoad", users, scenario="bench", decision="session", horizon_days=21.0,
+                    autoreset_mode="Disabled", threads=1)  # fmt: skip
+    log = record(cohort, lambda obs: np.full(users, 9), seed=2, parts=("state", "next_state"))
+    early = [Minutes(), ActiveDay(), Skips()]
+    index = SurrogateIndex.fit(log, early, ActiveDay(), days=7, horizon_days=20, name="index")
+    value = ValueModel.fit(log, ActiveDay(), days=7)
     return {
         "a sum of signals": 0.7 * Minutes() - 0.3 * Skips() - 5.0 * Hides() + Returned(days=7),
         "a product": (Minutes() - 2.0 * Skips()).named("joy") * Survival(),
         "a potential": Minutes() + Potential(2.0 * State("active_rate") - State("skip_rate")),
+        "a surrogate index": Minutes() + index,
+        "a potential of values": Minutes() + Potential(value),
+        "return time, RLUR": Minutes() - ReturnTime.fit(log, name="away"),
     }
 
 
 def rewards(sizes: Sizes) -> Iterator[Row]:
     """What `rewarded` adds to a step of AdLoad, the quicker world, in percent of CPU time."""
-    for name, objective in objectives().items():
+    for name, objective in objectives(sizes).items():
         yield overhead(f"reward: {name}, {sizes.users} users", objective, sizes)
 
 

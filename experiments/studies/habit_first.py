@@ -1,6 +1,6 @@
 """Habit first: does the learned ad policy invest while habit forms, and harvest later?
 
-    python -m longplay.experiments.studies.habit_first --out docs/studies
+    python -m longplay.experiments.studies.habit_first --out docs
 
 PPO learns the ad load of AdLoad `bench` by session, from revenue discounted by the calendar, in the
 world as it is and in the same world where habit changes nothing (`bench without habit`). Held-out

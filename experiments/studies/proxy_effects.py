@@ -1,6 +1,6 @@
 """Proxy against long term: does what moves in a week tell what moves in sixty days?
 
-    python -m longplay.experiments.studies.proxy_effects --out docs/studies
+    python -m longplay.experiments.studies.proxy_effects --out docs
 
 The offline/online plot that every practitioner draws. In Feed `bench`, random policies (production
 weights of the scorers and a random change of each) are set against production, on the same people

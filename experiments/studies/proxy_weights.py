@@ -1,6 +1,6 @@
 """Which proxy weights make PPO that decides by fetch reach PPO that decides by session?
 
-    python -m longplay.experiments.studies.proxy_weights --out docs/studies
+    python -m longplay.experiments.studies.proxy_weights --out docs
 
 AdLoad, scenario `bench`: ads pay now and cost returns later. PPO is trained to the same budget on
 revenue plus one proxy, deciding at every fetch or once a session, with one of two clocks: discounts
