@@ -41,7 +41,11 @@ def logger_to(folder: Path | None, log: Log | None) -> Logger:
 
 
 class Reporter(BaseCallback):
-    """Tells the progress, about a hundred times a run, and logs the mean of every reward part."""
+    """Tells the progress, about a hundred times a run, and logs what the reward was made of.
+
+    That is the mean of every reward part, and the numbers of `info["constraint"]` as they last
+    were (those that are not yet known, nan, are left out).
+    """
 
     def __init__(self, venv: CohortVecEnv, budget_steps: int, progress: Progress | None) -> None:
         super().__init__()
@@ -64,6 +68,9 @@ class Reporter(BaseCallback):
     def _on_rollout_end(self) -> None:
         for label, value in self.parts.items():
             self.logger.record(f"reward/{label}", value / max(1, self.steps))
+        for label, value in self.venv.info.get("constraint", {}).items():
+            if math.isfinite(value):
+                self.logger.record(f"constraint/{label}", float(value))
         self.parts, self.steps = {}, 0
 
     def _on_training_end(self) -> None:
