@@ -36,14 +36,14 @@ if TYPE_CHECKING:
 class Settings:
     """How large the study is; free choices."""
 
-    seeds: tuple[int, ...] = (0, 1, 2)
+    seeds: tuple[int, ...] = (0, 1)
     floors: int = 5
-    train_steps: int = 800_000  # decisions of a training
+    train_steps: int = 500_000  # decisions of a training
     users: int = 1000  # held-out people
     scale: float = 0.03  # worth of a return at lambda = 1 [money]: about an ad-heavy session's
-    window: int = 20_000  # sessions that J is taken over
-    every: int = 4_000  # sessions between updates of lambda
-    gains: Gains = field(default_factory=lambda: Gains(proportional=10.0, integral=2.0))
+    window: int = 40_000  # sessions that J is taken over
+    every: int = 5_000  # sessions between updates of lambda
+    gains: Gains = field(default_factory=lambda: Gains(proportional=10.0, integral=4.0))
 
 
 class Run(NamedTuple):

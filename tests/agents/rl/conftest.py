@@ -37,20 +37,46 @@ class TwoGaps(VectorEnv):
         self.day = np.linspace(0.0, self.horizon, self.num_envs, endpoint=False)
         return self.look(), {}
 
+    def earn(self, actions: Any) -> Any:
+        """Reward and gap [h] of a visit, each (n,)."""
+        patient = np.asarray(actions) == 1
+        return np.where(patient, 0.8, 1.0), np.where(patient, 24.0, 72.0)
+
     def step(self, actions: Any) -> Any:
         """One visit."""
-        patient = np.asarray(actions) == 1
-        gap = np.where(patient, 24.0, 72.0)
+        reward, gap = self.earn(actions)
         self.day += gap / 24.0
         truncated = self.day >= self.horizon
         info = {"gap_h": gap, "discount": self.gamma_day ** (gap / 24.0)}
         if truncated.any():
             info |= {"final_obs": self.look(), "_final_obs": truncated}
             self.day[truncated] = 0.0
-        reward = np.where(patient, 0.8, 1.0)
         return self.look(), reward, np.zeros(self.num_envs, bool), truncated, info
+
+
+class BetweenGaps(TwoGaps):
+    """TwoGaps with all that lies between: x = 0 is hasty, x = 1 patient, the action 2 x - 1.
+
+    1 - 0.2 x now, and back in 3 - 2 x days. At 0.9 a day patience is best for ever, V = 8, and
+    Q(x) = 1 - 0.2 x + 0.9^(3 - 2 x) 8. Counted by visits at 0.9, haste is: V = 10.
+    """
+
+    def __init__(self, num_envs: int = 32, horizon: float = 20.0, gamma_day: float = 0.9) -> None:
+        super().__init__(num_envs, horizon, gamma_day)
+        self.single_action_space = gym.spaces.Box(-1.0, 1.0, (1,), np.float32)
+        self.action_space = gym.vector.utils.batch_space(self.single_action_space, num_envs)
+
+    def earn(self, actions: Any) -> Any:
+        """Reward and gap [h] of a visit, each (n,)."""
+        x = (np.asarray(actions, np.float64)[:, 0] + 1.0) / 2.0
+        return 1.0 - 0.2 * x, 72.0 - 48.0 * x
 
 
 @pytest.fixture
 def two_gaps() -> type[TwoGaps]:
     return TwoGaps
+
+
+@pytest.fixture
+def between_gaps() -> type[BetweenGaps]:
+    return BetweenGaps

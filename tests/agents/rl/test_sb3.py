@@ -14,6 +14,7 @@ from stable_baselines3 import PPO
 from longplay.agents.policy import Policy
 from longplay.agents.registry import AGENTS, load, train
 from longplay.agents.rl import CohortVecEnv
+from longplay.agents.rl.sac import SACPolicy
 from longplay.agents.rl.sb3 import DQNPolicy, PPOPolicy
 from longplay.envs.cohort import Cohort
 from longplay.rewards import Likes, Minutes, rewarded
@@ -107,6 +108,7 @@ KINDS = {
     "ppo slates": (PPOPolicy, lambda n=1: feed(n, action="slate"), BRIEF),
     "ppo items": (PPOPolicy, lambda n=1: feed(n, action="item"), BRIEF),
     "dqn layouts": (DQNPolicy, adload, BRIEF_DQN),
+    "sac weights": (SACPolicy, feed, BRIEF_DQN),
 }
 
 
