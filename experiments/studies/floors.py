@@ -36,13 +36,13 @@ if TYPE_CHECKING:
 class Settings:
     """How large the study is; free choices."""
 
-    seeds: tuple[int, ...] = (0, 1)
+    seeds: tuple[int, ...] = (0,)
     floors: tuple[float, ...] = (0.90, 0.91, 0.92, 0.93, 0.94)  # d [returns / session]
-    train_steps: int = 500_000  # decisions of a training
+    train_steps: int = 200_000  # decisions of a training
     users: int = 1000  # held-out people
     scale: float = 0.03  # worth of a return at lambda = 1 [money]: about an ad-heavy session's
-    window: int = 40_000  # sessions that J is taken over
-    every: int = 5_000  # sessions between updates of lambda
+    window: int = 20_000  # sessions that J is taken over
+    every: int = 2_000  # sessions between updates of lambda
     gains: Gains = field(default_factory=lambda: Gains(proportional=10.0, integral=4.0))
 
 
