@@ -71,7 +71,7 @@ class DQNSettings:
 
 
 class SB3Policy(BasePolicy):
-    """What PPO and DQN share: the model, its file, and the way to and from it."""
+    """What PPO, DQN and SAC share: the model, its file, and the way to and from it."""
 
     learns = True
     explore = False
@@ -143,7 +143,7 @@ class SB3Policy(BasePolicy):
             progress: called with the number of decisions made so far.
             log: called with every number that SB3 logs.
             tensorboard: folder for SB3's TensorBoard events.
-            settings: fields of PPOSettings or DQNSettings.
+            settings: fields of PPOSettings, DQNSettings or SACSettings (sac.py).
         """
         require("rl", cls.algorithm)
         from longplay.agents.rl._learning import Reporter, logger_to, random_returns

@@ -1,0 +1,48 @@
+"""What a retention floor costs: the arithmetic by hand, and the study in small."""
+
+import math
+
+import numpy as np
+import pytest
+
+from longplay.experiments.studies import floors
+from longplay.experiments.studies.floors import Run, Settings, by_floor, picture, settled
+
+NAN = math.nan
+
+
+def test_the_drift_of_the_last_quarter_by_hand():
+    # of 16 entries the last four: mean 2.5; from (2 + 2) / 2 to (3 + 3) / 2
+    assert settled([9.0] * 12 + [2.0, 2.0, 3.0, 3.0]) == (2.5, pytest.approx(0.4))
+    assert settled([0.0] * 8) == (0.0, 0.0)
+    assert np.isnan(settled([1.0] * 7)).all()
+    assert np.isnan(settled([])).all()
+
+
+def test_means_over_seeds_by_rising_floor():
+    runs = [
+        Run(0.9, 0.91, 0.9, 2.0, 1.0, 0.1),
+        Run(NAN, 0.80, NAN, 3.0, NAN, NAN),
+        Run(0.85, 0.86, 0.85, 2.5, 0.5, 0.1),
+        Run(0.9, 0.93, 0.9, 1.0, 2.0, 0.3),
+    ]
+    means = by_floor(runs)
+    assert [m.revenue for m in means] == [3.0, 2.5, 1.5]
+    assert means[2] == pytest.approx(Run(0.9, 0.92, 0.9, 1.5, 1.5, 0.2))
+    assert picture(runs).count("<circle") == 5  # four runs, and the legend
+
+
+@pytest.mark.extras
+def test_the_study_in_small():
+    pytest.importorskip("stable_baselines3")
+    told = []
+    small = Settings(seeds=(3,), floors=(0.9,), train_steps=1, users=5, window=500, every=100)
+    runs = floors.study(small, told.append)
+    assert runs == told
+    free, held = runs
+    assert math.isnan(free.floor) and math.isnan(free.trained)
+    assert held.floor == 0.9
+    assert 0.0 < held.trained < 1.0
+    for run in runs:
+        assert 0.0 < run.achieved < 1.0
+        assert run.revenue > 0.0
