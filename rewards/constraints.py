@@ -12,12 +12,12 @@ or per day and d the floor. Reward of a step, and the multiplier that a controll
     lambda = [Kp Delta + Ki I + Kd [Delta - Delta']_+]_+                                    (4)
 
 lambda multiplier [1]; c worth of one unit of the signal at lambda = 1 [objective / signal]; J rate
-over a rolling window of what was last lived through; Delta' the Delta before. (2) to (4) are
-algorithm 2 of Stooke, Achiam and Abbeel (2020), "Responsive safety in reinforcement learning by
-PID Lagrangian methods", there for a ceiling on costs, here for a floor; the 1 / (1 + lambda) of
-(1) is theirs too: rewards keep their size, whatever lambda is. Ours: lambda stays below
-`Gains.highest` and I below `highest / Ki`, so that a floor that cannot be reached does not wind
-the integral up for ever.
+over a rolling window of what was last lived through; Delta' the Delta before. (2) to (4) are the
+controller of Stooke, Achiam and Abbeel (2020), "Responsive safety in reinforcement learning by
+PID Lagrangian methods" (arXiv 2007.03964), there for a ceiling on costs, here for a floor; the
+1 / (1 + lambda) of (1) is theirs too: rewards keep their size, whatever lambda is. Ours: the first
+Delta has no derivative; lambda stays below `Gains.highest` and I below `highest / Ki`, so that a
+floor that cannot be reached does not wind the integral up for ever.
 
 (1) pays for the signal and leaves out the constant -lambda d of the Lagrangian. For a rate per
 session that constant would be paid per session: with J below the floor it would punish visits.
