@@ -38,7 +38,7 @@ from gymnasium.vector import VectorEnv, VectorWrapper
 
 from longplay.rewards.objective import Objective, Outcomes, total
 from longplay.rewards.signals import Signal
-from longplay.rewards.wrappers import outcomes_of, rewarded
+from longplay.rewards.wrappers import rewarded
 
 E = TypeVar("E")
 PER = ("session", "day")
@@ -296,7 +296,8 @@ class ConstrainedVector(VectorWrapper):
     def step(self, actions: Any) -> tuple[Any, Any, Any, Any, dict[str, Any]]:
         """Step all users, pay by equation (1) and count what they did."""
         obs, _, terminated, truncated, info = self.env.step(actions)
-        outcomes, floor = outcomes_of(self.env), self.constraint.floor
+        outcomes: Outcomes = cast(Any, self.env.unwrapped).outcomes
+        floor = self.constraint.floor
         multiplier = self.constraint.multiplier
         parts = {k: part / (1.0 + multiplier) for k, part in info["reward_parts"].items()}
         share = multiplier / (1.0 + multiplier)
