@@ -41,10 +41,8 @@ from longplay.agents.registry import train
 from longplay.envs.cohort import Cohort
 from longplay.experiments.evaluate import EVALUATION_SEED, HELD_OUT
 from longplay.experiments.facts.picture import Curve, chart
+from longplay.rewards import Objective, Returned1d, Revenue, rewarded
 from longplay.rewards.constraints import Floor, Gains, constrained
-from longplay.rewards.objective import Objective
-from longplay.rewards.signals import Returned1d, Revenue
-from longplay.rewards.wrappers import rewarded
 
 if TYPE_CHECKING:
     from longplay.agents.policy import Policy
