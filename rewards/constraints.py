@@ -36,8 +36,9 @@ from typing import Any, NamedTuple, TypeVar, cast
 import numpy as np
 from gymnasium.vector import VectorEnv, VectorWrapper
 
-from longplay.rewards.objective import Objective, Outcomes, total
+from longplay.rewards.objective import Objective, total
 from longplay.rewards.signals import Signal
+from longplay.rewards.step import Outcomes
 from longplay.rewards.wrappers import rewarded
 
 E = TypeVar("E")
