@@ -5,7 +5,18 @@
 
 from longplay.rewards.belief import TraceBelief, traces_of
 from longplay.rewards.fitted import Fitted
+from longplay.rewards.completion import Completion, Finished, FittedCompletion
+from longplay.rewards.discontent import Abandonment, Dissatisfaction, FastSkips, FatigueEstimate
+from longplay.rewards.discovery import (
+    Discovery,
+    DiversityMultiplier,
+    Generalist,
+    Repeats,
+    RevisitMultiplier,
+    TopicEntropy,
+)
 from longplay.rewards.formula import parse
+from longplay.rewards.intent import Scrolls, Skips, predicted_intent
 from longplay.rewards.logs import per_user, record
 from longplay.rewards.models import logistic, ridge
 from longplay.rewards.objective import Objective
@@ -34,7 +45,6 @@ from longplay.rewards.signals import (
     Saves,
     Shares,
     Signal,
-    Skips,
     Survey,
     find_signal,
 )
@@ -48,6 +58,7 @@ from longplay.rewards.wrappers import rewarded
 __all__ = [
     "GGI",
     "SIGNALS",
+    "Abandonment",
     "ActiveDay",
     "AdClicks",
     "AdViews",
@@ -55,10 +66,19 @@ __all__ = [
     "Answered",
     "CVaR",
     "Chebyshev",
+    "Completion",
+    "Discovery",
+    "Dissatisfaction",
+    "DiversityMultiplier",
     "Duplicates",
     "Ended",
+    "FastSkips",
+    "FatigueEstimate",
+    "Finished",
     "Fitted",
+    "FittedCompletion",
     "Gap",
+    "Generalist",
     "Hides",
     "Lexicographic",
     "Likes",
@@ -73,12 +93,15 @@ __all__ = [
     "Preference",
     "PresentValue",
     "Product",
+    "Repeats",
     "ReturnTime",
     "Returned",
     "Returned1d",
     "Returned7d",
     "Revenue",
+    "RevisitMultiplier",
     "Saves",
+    "Scrolls",
     "Shares",
     "Signal",
     "Skips",
@@ -87,6 +110,7 @@ __all__ = [
     "SurrogateIndex",
     "Survey",
     "Survival",
+    "TopicEntropy",
     "TraceBelief",
     "ValueModel",
     "WeightedSum",
@@ -95,6 +119,7 @@ __all__ = [
     "logistic",
     "parse",
     "per_user",
+    "predicted_intent",
     "progress",
     "progressive",
     "record",

@@ -164,13 +164,6 @@ class Plays(Signal):
 
 
 @dataclass(frozen=True)
-class Skips(Signal):
-    """Items left before the world's skip limit."""
-
-    name = "skips"
-
-
-@dataclass(frozen=True)
 class Likes(Signal):
     """Items liked."""
 

@@ -1,0 +1,307 @@
+"""Completion: how much of what was started was played, with the bias of durations taken out.
+
+    Finished(share)   sum over plays of 1[minutes >= share d]                                   (1)
+    Completion        sum over plays of F_b(minutes),  b the band of durations that d lies in   (2)
+
+d the item's duration, F_b the distribution function of the minutes played of items in band b.
+Short items are finished more often whatever they are worth, so (1) favours them; (2) sets a play
+beside plays of items of its length, and averages 1/2 in every band of the log it was fitted to.
+The quantile in a duration group is that of D2Q (Zhan et al., KDD 2022 [M]); to pay it as a reward
+is our own.
+
+Both read the slots of a step: all plays where a step is one fetch, those of the session's last
+fetch where it is a session.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, ClassVar, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from longplay.envs.compiled import compiled
+from longplay.rewards.behaviour import records
+from longplay.rewards.objective import Objective
+from longplay.rewards.panels import POOLED, known, table
+from longplay.rewards.signals import Signal
+from longplay.rewards.step import Step, Values
+
+Floats = npt.NDArray[np.float64]
+BANDS, LEVELS = 16, 33  # of a fitted table; free choice
+FEWEST = 20  # plays that a band needs
+CELLS = 1024  # of a band, in which probabilities are looked up and not searched
+LAST_FETCH = "nothing else; of a step that is a session, only the last fetch is read"
+
+
+class Durations(NamedTuple):
+    """Minutes played, by band of durations: a table of quantiles."""
+
+    edges: Floats  # (bands - 1,) durations between bands, rising [min]
+    quantiles: Floats  # (bands, levels) minutes at equal steps of probability, 0 .. 1 [min]
+
+    def to_lists(self) -> dict[str, Any]:
+        """As JSON values."""
+        return {"edges": self.edges.tolist(), "quantiles": self.quantiles.tolist()}
+
+
+def duration_table(logs: Sequence[Step], bands: int = BANDS, name: str = "durations") -> Durations:
+    """The table of the plays in some logs, each log weighing alike.
+
+    Args:
+        logs: Steps with slots and items; only rows of one fetch are used: all their plays are known.
+        bands: number of bands, with about as many plays each; fewer where durations coincide.
+        name: who asks, for messages.
+
+    Raises:
+        ValueError: a log lacks parts, or there are fewer than FEWEST plays a band.
+    """
+    if not (isinstance(bands, int) and bands >= 1):
+        raise ValueError(f"bands={bands!r} of {name}; wanted a whole number of at least 1, e.g. 16")
+    length, minutes, weight = (
+        np.concatenate(part) for part in zip(*map(_plays, logs), strict=True)
+    )
+    if len(length) < FEWEST * bands:
+        raise ValueError(
+            f"{len(length)} plays came to fit {bands} bands of durations; give a longer log "
+            f"(rows of one fetch; {FEWEST} plays a band) or fewer bands"
+        )
+    order = np.argsort(length, kind="stable")
+    length, minutes, weight = length[order], minutes[order], weight[order]
+    reached = np.cumsum(weight) / weight.sum()
+    at = np.searchsorted(reached, np.arange(1, bands) / bands)
+    edges = np.unique(length[at])
+    band = np.searchsorted(edges, length, side="right")
+    full = [np.flatnonzero(band == b) for b in range(len(edges) + 1)]
+    full = [rows for rows in full if len(rows)]  # the first is empty where its edge is the least
+    edges = edges[len(edges) + 1 - len(full) :]
+    levels = np.linspace(0.0, 1.0, LEVELS)
+    found = [_quantiles(minutes[rows], weight[rows], levels) for rows in full]
+    quantiles: Floats = np.stack(found)
+    return Durations(edges.round(6), quantiles.round(6))
+
+
+def _plays(log: Step) -> tuple[Floats, Floats, Floats]:
+    """Duration, minutes played and weight of every play in rows of one fetch."""
+    slots = log.need("slots", "a table of durations")[log.outcomes["fetches"] == 1.0]
+    items = log.need("items", "a table of durations")
+    plays = slots[(slots["played"] == 1) & (slots["shows"] >= 0)]
+    number = max(len(plays), 1)
+    return (
+        items["minutes"][plays["shows"]].astype(np.float64),
+        plays["minutes"].astype(np.float64),
+        np.full(len(plays), 1.0 / number),
+    )
+
+
+def _quantiles(values: Floats, weight: Floats, levels: Floats) -> Floats:
+    """Weighted quantiles: the value at which the middle of its own weight is reached."""
+    order = np.argsort(values, kind="stable")
+    values, weight = values[order], weight[order]
+    middle = (np.cumsum(weight) - 0.5 * weight) / weight.sum()
+    return np.asarray(np.interp(levels, middle, values), np.float64)
+
+
+class Grid(NamedTuple):
+    """A table as the loop reads it: probabilities at equal steps of minutes, in CELLS a band."""
+
+    edges: npt.NDArray[np.float32]  # (bands - 1,) [min]
+    tops: npt.NDArray[np.float32]  # (bands,) the longest play [min]
+    chances: npt.NDArray[np.float32]  # (bands, CELLS + 1) at 0 .. top
+
+
+def grid_of(durations: Durations) -> Grid:
+    """The table read off at every cell."""
+    tops = np.maximum(durations.quantiles[:, -1], 1e-6)
+    at = tops[:, None] * np.linspace(0.0, 1.0, CELLS + 1)
+    chances = [ranks(row, knots) for row, knots in zip(at, durations.quantiles, strict=True)]
+    return Grid(*(np.asarray(a, np.float32) for a in (durations.edges, tops, np.stack(chances))))
+
+
+def ranks(values: Floats, knots: Floats) -> Floats:
+    """The probabilities at which `knots` (levels,), quantiles at equal steps, reach values (n,).
+
+    Linear between knots; the middle of those that are all equal to the value.
+    """
+    last = len(knots) - 1
+    below, reached = (np.searchsorted(knots, values, side) for side in ("left", "right"))
+    equal = 0.5 * (below + reached - 1) / last
+    between = np.clip(below, 1, last)
+    left, right = knots[between - 1], knots[between]
+    step = np.where(right > left, right - left, 1.0)
+    inside = (between - 1 + np.clip((values - left) / step, 0.0, 1.0)) / last
+    return np.asarray(np.where(below < reached, equal, inside), np.float64)
+
+
+@compiled
+def sum_ranks(slots: Any, durations: Any, edges: Any, tops: Any, chances: Any, out: Any) -> int:
+    """Equation (2) of every row. Returns the first item beyond the catalogue, or -1."""
+    cells = chances.shape[1] - 1
+    for i in range(len(slots)):
+        total = 0.0
+        for slot in slots[i]:
+            if slot.shows >= 0 and slot.played == 1:
+                if slot.shows >= len(durations):
+                    return int(slot.shows)
+                length = durations[slot.shows]
+                band = 0
+                for edge in edges:
+                    band += length >= edge
+                if slot.minutes > tops[band]:
+                    total += 1.0
+                    continue
+                place = max(slot.minutes / tops[band], 0.0) * cells
+                cell = min(int(place), cells - 1)
+                low, high = chances[band, cell], chances[band, cell + 1]
+                total += low + (place - cell) * (high - low)
+        out[i] = total
+    return -1
+
+
+@compiled
+def count_finished(slots: Any, durations: Any, share: float, out: Any) -> int:
+    """Equation (1) of every row. Returns the first item beyond the catalogue, or -1."""
+    for i in range(len(slots)):
+        total = 0.0
+        for slot in slots[i]:
+            if slot.shows >= 0 and slot.played == 1:
+                if slot.shows >= len(durations):
+                    return int(slot.shows)
+                total += slot.minutes >= share * durations[slot.shows]
+        out[i] = total
+    return -1
+
+
+def over_plays(step: Step, who: object, loop: Any, *numbers: Any, field: str = "minutes") -> Values:
+    """A loop over the slots of every row, with the catalogue's durations at hand."""
+    items = step.need("items", who)
+    slots = step.need("slots", who)
+    out = np.empty(step.outcomes.size)
+    wrong = loop(records(slots, len(out)), items[field], *numbers, out)
+    if wrong >= 0:
+        raise ValueError(
+            f"slots show item {wrong}, and items has {len(items)}; give the catalogue of the same "
+            "world, cohort.shop.items"
+        )
+    return out.reshape(step.outcomes.shape)
+
+
+@dataclass(frozen=True)
+class Finished(Signal):
+    """Plays of at least `share` of the item's duration. It favours short items; see Completion."""
+
+    name = "finished"
+    formula = "sum over plays in the slots of 1[minutes >= share duration]"
+    source = "classic completion at a threshold; 90 % a free choice"
+    leaves = LAST_FETCH
+    needs = frozenset({"slots", "items"})
+    share: float = 0.9  # of the duration, in (0, 1]
+
+    def __post_init__(self) -> None:
+        if not (isinstance(self.share, (int, float)) and 0.0 < self.share <= 1.0):
+            raise ValueError(
+                f"share={self.share!r} of finished; wanted a number in (0, 1], e.g. 0.9"
+            )
+
+    def judge(self, step: Step) -> Values:
+        """Equation (1)."""
+        return over_plays(step, self, count_finished, float(self.share))
+
+
+@dataclass(frozen=True)
+class Completion(Signal):
+    """How long plays lasted beside plays of items of their length: quantiles, summed over plays.
+
+    A play counts 1/2 on average, whatever the item's duration: `Completion() - 0.5 * Plays()` pays
+    for being played longer than others of its length, and nothing for being short. The table is of
+    a panel (`panel`, see panels.py); `Completion.fit(log)` takes it from a log of one's own.
+    """
+
+    name = "completion"
+    formula = "sum over plays in the slots of F_b(minutes), b the item's band of durations"
+    source = "watch-time quantile in a duration group: D2Q, Zhan et al., KDD 2022 [M]"
+    leaves = "durations: the mean of a play is 1/2 in every band, on the log that was fitted"
+    needs = frozenset({"slots", "items"})
+    panel: str = POOLED
+
+    def __post_init__(self) -> None:
+        known(self.panel, "durations")
+
+    @staticmethod
+    def fit(log: Step, name: str = "completion_fitted", bands: int = BANDS) -> "FittedCompletion":
+        """The same with a table of this log; formulas take it by name: `parse(text, name=...)`.
+
+        Raises:
+            ValueError: `name` is no identifier, the log lacks slots or items, or is too short.
+        """
+        return FittedCompletion(name, duration_table([log], bands, name))
+
+    def judge(self, step: Step) -> Values:
+        """Equation (2)."""
+        return over_plays(step, self, sum_ranks, *_shipped(self.panel))
+
+
+@lru_cache(maxsize=8)
+def _shipped(panel: str) -> Grid:
+    return grid_of(
+        Durations(table("durations", panel, "edges"), table("durations", panel, "quantiles"))
+    )
+
+
+class FittedCompletion(Objective):
+    """Completion by a table of one's own; made by `Completion.fit`.
+
+    Formula, unit, range, source and what it leaves invariant: those of Completion.
+
+    Raises:
+        ValueError: `name` is no identifier, or the table none.
+    """
+
+    kind: ClassVar[str] = "completion"
+    needs = frozenset({"slots", "items"})
+
+    def __init__(self, name: str, durations: Durations) -> None:
+        if not (isinstance(name, str) and name.isidentifier()):
+            raise ValueError(
+                f"name={name!r} of a completion; wanted one word of letters, digits, _"
+            )
+        edges = np.asarray(durations.edges, np.float64)
+        quantiles = np.asarray(durations.quantiles, np.float64)
+        if quantiles.shape[:1] != (len(edges) + 1,) or quantiles.ndim != 2 or not quantiles.size:
+            raise ValueError(
+                f"{name}: {len(edges)} edges and quantiles of shape {quantiles.shape} came; wanted "
+                "one row of quantiles more than edges, as Completion.fit(log) gives"
+            )
+        steps = np.diff(quantiles, axis=1)
+        if not (np.all(np.diff(edges) > 0) and np.all(steps >= 0) and np.all(quantiles >= 0)):
+            raise ValueError(f"{name}: edges and quantiles must rise; fit it with Completion.fit")
+        self.name = name
+        self.durations = Durations(edges, quantiles)
+        self._grid = grid_of(self.durations)
+
+    @property
+    def label(self) -> str:
+        """The name."""
+        return self.name
+
+    def judge(self, step: Step) -> Values:
+        """Equation (2)."""
+        return over_plays(step, self, sum_ranks, *self._grid)
+
+    def to_dict(self) -> dict[str, Any]:
+        """{"kind": "completion", "name": ..., "edges": ..., "quantiles": ...}."""
+        return {"kind": self.kind, "name": self.name, **self.durations.to_lists()}
+
+    @classmethod
+    def _from_dict(cls, data: Mapping[str, Any]) -> "FittedCompletion":
+        return cls(data["name"], Durations(np.array(data["edges"]), np.array(data["quantiles"])))
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, FittedCompletion) and self.to_dict() == other.to_dict()
+
+    def __hash__(self) -> int:
+        return hash((self.name, self.durations.edges.tobytes(), self.durations.quantiles.tobytes()))
+
+    def __repr__(self) -> str:
+        return f"FittedCompletion({self.name!r})"

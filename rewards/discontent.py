@@ -1,0 +1,170 @@
+"""Discontent: how a session most likely ended, how tired it left, and what was thrown away fast.
+
+    Abandonment("bad")   P(patience gone | behaviour), where the session ended                  (1)
+    Abandonment("good")  P(goal reached | behaviour), where the session ended                   (2)
+    FatigueEstimate      max(0, w . behaviour + w_0), where the session ended                   (3)
+    FastSkips            plays left within `seconds`, in runs of at least `run`                 (4)
+    Dissatisfaction      hides + a fast_skips + b fatigue                                       (5)
+
+A log says of a session only that it ended; much of leaving is good leaving (Li, Huffman, Tokuda,
+SIGIR 2009 [L]). (1) and (2) are one softmax over good, bad and neither, of behaviour.SESSION and
+behaviour.ENDING; (3) is a line of behaviour.SESSION. Both were fitted to a panel (panels.py) whose
+exits and fatigue were read from the hidden state when they were fitted, and never since.
+
+On people held out, for the pooled table and the scenario's own:
+
+    FIGURES
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from longplay.envs.compiled import compiled
+from longplay.rewards import behaviour
+from longplay.rewards.panels import POOLED, known, table
+from longplay.rewards.signals import Signal
+from longplay.rewards.step import Step, Values
+
+ENDS = ("good", "bad")  # classes 0 and 1 of the table; 2 is neither
+AT_THE_END = "0 within a session"
+
+
+@dataclass(frozen=True)
+class Abandonment(Signal):
+    """How likely the session that ended here ended well, or badly; 0 within a session.
+
+    `Abandonment("bad")` is a cost, `Abandonment("good")` a gain: leaving as such is neither.
+    """
+
+    name, range = "abandonment", (0.0, 1.0)
+    formula = "1[ended] P(end | behaviour of the session and of its last fetch)"
+    source = "good abandonment: Li, Huffman, Tokuda, SIGIR 2009 [L]; model and features our own"
+    leaves = AT_THE_END
+    needs = frozenset({"state", "slots"})
+    end: str = "bad"  # "good" or "bad"
+    panel: str = POOLED
+
+    def __post_init__(self) -> None:
+        if self.end not in ENDS:
+            raise ValueError(f"end={self.end!r} of abandonment; wanted 'good' or 'bad'")
+        known(self.panel, "endings")
+
+    def judge(self, step: Step) -> Values:
+        """Equation (1) or (2)."""
+        rows = behaviour.ends(step)
+        chances = behaviour.chances(step, table("endings", self.panel), rows)
+        return behaviour.spread(step, rows, chances[ENDS.index(self.end)])
+
+
+@dataclass(frozen=True)
+class FatigueEstimate(Signal):
+    """How tired the session most likely left the user; 0 within a session. A cost.
+
+    An estimate of a hidden mood from minutes, plays, skips, ads and time away, that are logged.
+    """
+
+    name = "fatigue_estimate"
+    formula = "1[ended] max(0, w . behaviour of the session + w_0)"
+    source = "our own: least squares on a panel; the mood is that of envs/laws/fatigue.py"
+    leaves = AT_THE_END
+    needs = frozenset({"state"})
+    panel: str = POOLED
+
+    def __post_init__(self) -> None:
+        known(self.panel, "fatigue")
+
+    def judge(self, step: Step) -> Values:
+        """Equation (3)."""
+        rows = behaviour.ends(step)
+        level = behaviour.scores(step, table("fatigue", self.panel), rows)[0]
+        return behaviour.spread(step, rows, np.maximum(level, 0.0))
+
+
+@compiled
+def count_fast(slots: Any, minutes: float, run: int, out: Any) -> None:
+    """Equation (4) of every row."""
+    for i in range(len(slots)):
+        total = length = 0
+        for slot in slots[i]:
+            if slot.shows < 0 or slot.played == 0:
+                continue
+            if slot.minutes < minutes:
+                length += 1
+                if length == run:
+                    total += run
+                elif length > run:
+                    total += 1
+            else:
+                length = 0
+        out[i] = total
+
+
+@dataclass(frozen=True)
+class FastSkips(Signal):
+    """Plays left within `seconds`, as far as they stand in runs of at least `run`. A cost.
+
+    One fast skip is a taste; several in a row say that the list is wrong. What was passed over and
+    ads do not break a run, a longer play does. Of the slots: all plays where a step is one fetch,
+    those of its last fetch where it is a session.
+    """
+
+    name = "fast_skips"
+    formula = "plays with minutes < seconds / 60, in runs of at least `run` of the slots"
+    source = "our own; a skip follows a skip in 57 % of cases (docs/realism.md); both free choices"
+    leaves = "plays of at least `seconds`; of a step that is a session, all but the last fetch"
+    needs = frozenset({"slots"})
+    seconds: float = 10.0  # [s], > 0
+    run: int = 2  # plays in a row, at least 1
+
+    def __post_init__(self) -> None:
+        if not (isinstance(self.seconds, (int, float)) and 0.0 < self.seconds <= 1e9):
+            raise ValueError(
+                f"seconds={self.seconds!r} of fast_skips; wanted a number above 0, e.g. 10"
+            )
+        if isinstance(self.run, bool) or not isinstance(self.run, int) or self.run < 1:
+            raise ValueError(
+                f"run={self.run!r} of fast_skips; wanted a whole number from 1, e.g. 2"
+            )
+
+    def judge(self, step: Step) -> Values:
+        """Equation (4)."""
+        out = np.empty(step.outcomes.size)
+        slots = behaviour.records(step.need("slots", self), len(out))
+        count_fast(slots, self.seconds / 60.0, self.run, out)
+        return out.reshape(step.outcomes.shape)
+
+
+@dataclass(frozen=True)
+class Dissatisfaction(Signal):
+    """One number for what a log shows of displeasure: hides, fast skips, and fatigue. A cost.
+
+    A default to start from. To see its parts apart, write the sum out:
+    `Hides() + 0.2 * FastSkips() + 0.5 * FatigueEstimate()`.
+    """
+
+    name = "dissatisfaction"
+    formula = "hides + fast_skips_weight fast_skips + fatigue_weight fatigue_estimate"
+    source = "our own composition; weights free choices"
+    leaves = "steps without a hide, a run of fast skips or a session's end"
+    needs = frozenset({"state", "slots"})
+    fast_skips_weight: float = 0.2  # hides that a fast skip is worth [1], >= 0
+    fatigue_weight: float = 0.5  # hides that a unit of fatigue is worth [1], >= 0
+    panel: str = POOLED
+
+    def __post_init__(self) -> None:
+        for name in ("fast_skips_weight", "fatigue_weight"):
+            weight = getattr(self, name)
+            if not (isinstance(weight, (int, float)) and 0.0 <= weight <= 1e9):
+                raise ValueError(
+                    f"{name}={weight!r} of dissatisfaction; wanted a number of at least 0, e.g. 0.2"
+                )
+        known(self.panel, "fatigue")
+
+    def judge(self, step: Step) -> Values:
+        """Equation (5)."""
+        out = self.fast_skips_weight * FastSkips().judge(step)
+        out += self.fatigue_weight * FatigueEstimate(self.panel).judge(step)
+        out += step.outcomes["hides"]
+        return out

@@ -1,0 +1,231 @@
+"""Discovery and variety: what was found and kept, over how many topics, and who comes back.
+
+    Discovery             sum over kept plays of novelty, times (1 - share of repeats)          (1)
+    TopicEntropy      H = -sum_k s_k log s_k,  s the shares of topics in minutes [nat]          (2)
+    DiversityMultiplier   exp(m (H_t - H_{t-1})),  m = 5                                        (3)
+    RevisitMultiplier     1 + c 1[back within days],  c = 10                                    (4)
+    Generalist            1 - GS,  GS = sum_k s_k cos(v_k, mu),  mu = sum_k s_k v_k             (5)
+
+(3) and (4) are factors of a reward, from Wang et al., KDD 2022 [S], where H is over two weeks; here
+it is over the platform's tally of minutes by topic, which fades within days (100 h). (5) is the
+generalist-specialist score of Anderson et al., WWW 2020, doi 10.1145/3366423.3380281 [S; the
+definition L].
+"""
+
+import sys
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from longplay.envs.compiled import compiled
+from longplay.envs.state import TOPICS
+from longplay.rewards.completion import LAST_FETCH, over_plays
+from longplay.rewards.signals import Signal
+from longplay.rewards.step import Outcomes, Step, Values
+
+LEAST = np.float32(1e-20)  # minutes below which nothing was played
+
+
+@dataclass(frozen=True)
+class Repeats(Signal):
+    """Items played beyond the skip limit that the user remembered."""
+
+    name = "repeats"
+
+
+@compiled
+def sum_novelty(slots: Any, durations: Any, novelty: Any, share: float, out: Any) -> int:
+    """The novelty of kept plays of every row. Returns the first unknown item, or -1."""
+    for i in range(len(slots)):
+        total = 0.0
+        for slot in slots[i]:
+            if slot.shows >= 0 and slot.played == 1:
+                if slot.shows >= len(durations):
+                    return int(slot.shows)
+                finished = slot.minutes >= share * durations[slot.shows]
+                if finished or slot.liked == 1 or slot.saved == 1:
+                    total += novelty[slot.shows]
+        out[i] = total
+    return -1
+
+
+@dataclass(frozen=True)
+class Discovery(Signal):
+    """Novelty that stuck: of what was liked, saved or finished, how much was new.
+
+    `Novelty()` counts whatever was not skipped; a find is what one keeps. The catalogue tells how
+    novel an item is, not who remembers it: so the sum is multiplied by the share of the step's
+    plays beyond the skip limit that were no repeats.
+    """
+
+    name = "discovery"
+    formula = (
+        "sum over plays in the slots, liked, saved or of at least `share` of the duration, of the "
+        "item's novelty, times 1 - repeats / max(plays - skips, 1)"
+    )
+    source = "our own; discovery beside familiarity: Mehrotra, CIKM 2021 [L, abstract]"
+    leaves = LAST_FETCH
+    needs = frozenset({"slots", "items"})
+    share: float = 0.9  # of the duration, in (0, 1]; free choice
+
+    def __post_init__(self) -> None:
+        if not (isinstance(self.share, (int, float)) and 0.0 < self.share <= 1.0):
+            raise ValueError(
+                f"share={self.share!r} of discovery; wanted a number in (0, 1], e.g. 0.9"
+            )
+
+    def judge(self, step: Step) -> Values:
+        """Equation (1)."""
+        novelty = step.need("items", self)["novelty"]
+        found = over_plays(step, self, sum_novelty, novelty, float(self.share))
+        out = step.outcomes
+        known = out["repeats"] / np.maximum(out["plays"] - out["skips"], 1.0)
+        return np.asarray(found * np.maximum(1.0 - known, 0.0), np.float64)
+
+
+@compiled
+def sum_topics(minutes: Any, weights: Any, total: Any, weighted: Any) -> None:
+    """Sums over topics of minutes (n, k), and of minutes times weights (n, k)."""
+    for i in range(len(minutes)):
+        a = b = 0.0
+        for k in range(minutes.shape[1]):
+            m = float(minutes[i, k])
+            a += m
+            b += m * weights[i, k]
+        total[i] = a
+        weighted[i] = b
+
+
+def sums(minutes: npt.NDArray[Any], weights: npt.NDArray[Any]) -> tuple[Values, Values]:
+    """`sum_topics` of arrays (n, k), (n,) each."""
+    total, weighted = np.empty((2, len(minutes)))
+    sum_topics(minutes, weights, total, weighted)
+    return total, weighted
+
+
+def by_row(minutes: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
+    """Minutes (..., k) as (n, k) in one piece."""
+    return np.ascontiguousarray(minutes.reshape(-1, minutes.shape[-1]), np.float32)
+
+
+def entropy(minutes: npt.NDArray[Any]) -> Values:
+    """Equation (2) of minutes by topic (..., k), to 1e-5; 0 where there are none."""
+    rows = by_row(minutes)
+    total, weighted = sums(rows, np.log(np.maximum(rows, LEAST)))
+    total = np.maximum(total, LEAST)
+    nats = np.maximum(np.log(total) - weighted / total, 0.0)
+    return nats.reshape(minutes.shape[:-1])
+
+
+@dataclass(frozen=True)
+class TopicEntropy(Signal):
+    """How evenly the user's minutes are spread over topics, after the step: entropy.
+
+    It is a level, not a gain: summed over steps it also counts steps. To pay for what a step adds,
+    use DiversityMultiplier.
+    """
+
+    name, unit, range = "topic_entropy", "nat", (0.0, float(np.log(TOPICS)))
+    formula = "-sum_k s_k log s_k, s the shares of next_topics; 0 where nothing was played"
+    source = "early signal of Wang et al., KDD 2022 [S], there over two weeks"
+    leaves = "minutes: only their shares count"
+    needs = frozenset({"next_topics"})
+
+    def judge(self, step: Step) -> Values:
+        """Equation (2)."""
+        return entropy(step.need("next_topics", self))
+
+
+@dataclass(frozen=True)
+class DiversityMultiplier(Signal):
+    """A factor: above 1 where a step spread the user's minutes over topics, below 1 where not.
+
+    `Minutes() * DiversityMultiplier()` is a surrogate reward of its source; 1 where the entropy
+    of topics stayed what it was, as in the step in which a life ends.
+    """
+
+    name, range = "diversity_multiplier", (0.0, float(16.0**5))
+    formula = "exp(m (H(next_topics) - H(topics)))"
+    source = "Wang et al., KDD 2022 [S]: m = 5, there over two weeks"
+    leaves = "as a factor, what it multiplies where the shares of topics stay what they were"
+    needs = frozenset({"topics", "next_topics"})
+    m: float = 5.0  # [1/nat], >= 0
+
+    def __post_init__(self) -> None:
+        _not_negative(self.m, "m", self.name, 5, 100.0)
+        object.__setattr__(self, "range", (0.0, float(TOPICS) ** self.m * (1.0 + 1e-6)))
+
+    def judge(self, step: Step) -> Values:
+        """Equation (3)."""
+        gain = entropy(step.need("next_topics", self)) - entropy(step.need("topics", self))
+        return np.asarray(np.exp(self.m * gain), np.float64)
+
+
+@dataclass(frozen=True)
+class RevisitMultiplier(Signal):
+    """A factor: 1 + c where the session ended and the user is back within `days`, else 1.
+
+    `Minutes() * RevisitMultiplier()` is a surrogate reward of its source. Within a session it is 1.
+    """
+
+    name, range = "revisit_multiplier", (0.0, 11.0)
+    formula = "1 + c 1[ended] 1[away <= 24 days]"
+    source = "Wang et al., KDD 2022 [S]: c = 10; the window is not given there, 1 day a free choice"
+    leaves = "as a factor, what it multiplies within a session and where nobody is back in time"
+    days: float = 1.0  # [day], > 0
+    c: float = 10.0  # [1], >= 0
+
+    def __post_init__(self) -> None:
+        if not (isinstance(self.days, (int, float)) and 0.0 < self.days <= sys.float_info.max):
+            raise ValueError(
+                f"days={self.days!r} of {self.name}; wanted a finite number above 0, e.g. 1"
+            )
+        _not_negative(self.c, "c", self.name, 10, 1e9)
+        object.__setattr__(self, "range", (0.0, 1.0 + self.c))
+
+    @property
+    def window_days(self) -> float:  # type: ignore[override]
+        """How long after the session it is known."""
+        return self.days
+
+    def evaluate(self, outcomes: Outcomes) -> Values:
+        """Equation (4)."""
+        back = (outcomes["ended"] > 0) & (outcomes["away"] <= 24.0 * self.days)
+        return np.where(back, 1.0 + self.c, 1.0)
+
+
+@dataclass(frozen=True)
+class Generalist(Signal):
+    """How much of a generalist the user is after the step: 1 less their specialist score GS.
+
+    0 is who plays one topic alone, 3/4 who plays all sixteen alike. GS is of the user's minutes by
+    topic, not of the step's plays: it is a trait of a person, "remarkably stable" over a year in
+    its source, of which ten plays tell little. A topic's vector v_k is taken to be its own axis,
+    which the mean of its items is but for chance, so that GS is the root of the sum of squared
+    shares. A level, not a gain, as TopicEntropy is.
+    """
+
+    name, range = "generalist", (0.0, 1.0)
+    formula = "1 - sqrt(sum_k s_k^2), s the shares of next_topics; 0 where nothing was played"
+    source = "generalist-specialist score: Anderson et al., WWW 2020 [S; definition L]"
+    leaves = "minutes: only their shares count"
+    needs = frozenset({"next_topics"})
+
+    def judge(self, step: Step) -> Values:
+        """Equation (5)."""
+        minutes = step.need("next_topics", self)
+        rows = by_row(minutes)
+        total, squares = sums(rows, rows)
+        score = np.sqrt(squares) / np.maximum(total, LEAST)
+        return np.where(total > LEAST, 1.0 - np.minimum(score, 1.0), 0.0).reshape(
+            minutes.shape[:-1]
+        )
+
+
+def _not_negative(number: object, setting: str, signal: str, example: int, most: float) -> None:
+    if not (isinstance(number, (int, float)) and 0.0 <= number <= most):
+        raise ValueError(
+            f"{setting}={number!r} of {signal}; wanted a number of 0 .. {most:g}, e.g. {example}"
+        )
