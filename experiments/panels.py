@@ -30,7 +30,9 @@ from longplay.rewards.step import Step, joined
 from longplay.rewards.watching import Watcher
 
 Floats = npt.NDArray[np.float64]
+PARTS = ("state", "slots", "items")  # of a Step: what the models stand on
 ENDS = ("good", "bad", "neither")
+COUNTS = ("skips", "scrolls")
 HELD_OUT = 4  # every fourth person
 MOST_ROWS = 60_000  # of a scenario, drawn by chance
 RIDGE = 1e-4  # per row, on standardised features; free choice
@@ -55,6 +57,9 @@ PEOPLE = {"music": 900, "shortvideo": 200, "community": 4000, "bench": 900}  # i
 DAYS = {"music": 14.0, "shortvideo": 14.0, "community": 60.0, "bench": 14.0}
 
 
+ANSWERS = ("person", "intent", "fatigue", "end", "felt", "value", "whole")
+
+
 @dataclass(frozen=True)
 class Panel:
     """Logs of a panel, and what it said; rows are decisions."""
@@ -65,20 +70,24 @@ class Panel:
     fatigue: Floats  # at the end of the step
     end: npt.NDArray[np.int64]  # index into ENDS; -1 within a session
     felt: Floats  # how the session felt [0, 1]; nan within one
+    value: Floats  # experienced in the step
+    whole: npt.NDArray[np.bool_]  # the step is a session
 
     def __getitem__(self, rows: Any) -> Panel:
-        parts = (self.person, self.intent, self.fatigue, self.end, self.felt)
+        parts = (getattr(self, name) for name in ANSWERS)
         return Panel(self.log[rows], *(part[rows] for part in parts))
 
 
-def watch(life: Life, scenario: str, people: int, days: float, seed: int) -> Panel:
+def watch(
+    life: Life, scenario: str, people: int, days: float, seed: int, parts: Sequence[str] = PARTS
+) -> Panel:
     """Let a panel live under random actions, and ask it everything."""
     cohort = Cohort(
         life.task, people, scenario=scenario, decision=life.decision, horizon_days=days,
         autoreset_mode="Disabled", threads=1, **life.settings,
     )  # fmt: skip
     cohort.action_space.seed(seed)
-    watcher = Watcher(cohort, ("state", "slots", "items"))
+    watcher = Watcher(cohort, parts)
     obs, _ = cohort.reset(seed=seed)
     watcher.begin(obs)
     world, users = cohort.world, cohort.users
@@ -99,6 +108,8 @@ def watch(life: Life, scenario: str, people: int, days: float, seed: int) -> Pan
             fatigue,
             np.where(ended, end, -1),
             np.where(ended, felt, np.nan),
+            out["value"].copy(),
+            np.full(people, life.decision == "session"),
         )
         found.append(panel[np.flatnonzero(out["fetches"] > 0)])
     return together(found)
@@ -106,8 +117,7 @@ def watch(life: Life, scenario: str, people: int, days: float, seed: int) -> Pan
 
 def together(panels: Sequence[Panel]) -> Panel:
     """One panel with the rows of all."""
-    names = ("person", "intent", "fatigue", "end", "felt")
-    parts = {name: np.concatenate([getattr(p, name) for p in panels]) for name in names}
+    parts = {name: np.concatenate([getattr(p, name) for p in panels]) for name in ANSWERS}
     return Panel(joined([p.log for p in panels]), **parts)
 
 
@@ -194,15 +204,56 @@ def shares(classes: Any, number: int) -> Floats:
 
 
 def fit_intent(parts: dict[str, Panel], panel: Panel, weigh: Floats) -> dict[str, Any]:
-    """P(intent | behaviour), and how well it does in each scenario of `parts`."""
+    """P(intent | behaviour), what skips and scrolls mean by it, and how well that does."""
     x = behaviour.features(panel.log, ending=False)
     weights = softmax_fit(x, panel.intent, len(INTENTS), weigh)
+    halves = {name: split(part) for name, part in parts.items()}
+    told = {name: sessions_of(learnt, weights) for name, (learnt, _) in halves.items()}
+    meaning = {count: meaning_of(list(told.values()), count) for count in COUNTS}
     held_out = {}
-    for name, part in parts.items():
-        learnt, new = split(part)
+    for name, (learnt, new) in halves.items():
         base = shares(learnt.intent, len(INTENTS))
         held_out[name] = judged(behaviour.chances(new.log, weights), new.intent, base)
-    return {"weights": weights.tolist(), "held_out": held_out}
+        asked = sessions_of(new, weights)
+        for count in COUNTS:
+            meant = asked[count] * (meaning[count] @ asked["chances"])
+            for what, column in ((count, asked[count]), (f"{count}_given_intent", meant)):
+                held_out[name][f"felt_{what}"] = correlation(column, asked["felt"])
+    lists = {count: meaning[count].tolist() for count in COUNTS}
+    return {"weights": weights.tolist(), **lists, "held_out": held_out}
+
+
+def sessions_of(panel: Panel, weights: Floats) -> dict[str, Floats]:
+    """Of steps that are whole sessions: skips, scrolls, P(intent) and how it felt."""
+    some = panel[panel.whole & (panel.end >= 0)]
+    out = some.log.outcomes
+    return {
+        "skips": out["skips"].astype(np.float64),
+        "scrolls": (out["looked"] - out["plays"]).astype(np.float64),
+        "chances": behaviour.chances(some.log, weights),
+        "felt": some.felt,
+    }
+
+
+def meaning_of(asked: Sequence[dict[str, Floats]], count: str) -> Floats:
+    """What one of a count takes off how a session felt, by intent; the largest is 1.
+
+    Least squares of felt on count P(z), each group of people centred and weighing alike.
+    """
+    square, along = np.zeros((len(INTENTS), len(INTENTS))), np.zeros(len(INTENTS))
+    for group in asked:
+        x = (group[count] * group["chances"]).T
+        x = x - x.mean(axis=0)
+        square += x.T @ x / len(x)
+        along += x.T @ (group["felt"] - group["felt"].mean()) / len(x)
+    cost = -np.linalg.solve(square + 1e-9 * np.eye(len(along)), along)
+    rounded: Floats = np.round(cost / max(np.abs(cost).max(), 1e-12), 4)
+    return rounded
+
+
+def correlation(x: Floats, y: Floats) -> float:
+    """Pearson's; 0 where nothing varies."""
+    return short(np.corrcoef(x, y)[0, 1]) if x.std() > 0 and y.std() > 0 else 0.0
 
 
 def fit_ends(parts: dict[str, Panel], panel: Panel, weigh: Floats) -> dict[str, Any]:

@@ -50,7 +50,7 @@ def duration_table(logs: Sequence[Step], bands: int = BANDS, name: str = "durati
     """The table of the plays in some logs, each log weighing alike.
 
     Args:
-        logs: Steps with slots and items; only rows of one fetch are used: all their plays are known.
+        logs: Steps with slots and items; only rows of one fetch are used, whose plays are known.
         bands: number of bands, with about as many plays each; fewer where durations coincide.
         name: who asks, for messages.
 

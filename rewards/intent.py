@@ -16,7 +16,6 @@ loss [nat], of the pooled table and of the scenario's own.
 """
 
 import math
-import sys
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -28,9 +27,6 @@ from longplay.rewards.panels import POOLED, known, table
 from longplay.rewards.signals import Signal
 from longplay.rewards.step import Outcomes, Step, Values
 
-# how much one counts against the user, by intent [1]: above 0 to listen now, below 0 to browse,
-# Mehrotra et al., WWW 2019 [L, sign]; sizes, and the other two, free choices
-WEIGHTS = (1.0, 0.5, -0.5, 1.0)
 GIVEN = ("", "intent", *INTENTS)
 
 
@@ -48,14 +44,14 @@ def predicted_intent(step: Step, panel: str = POOLED) -> Values:
     return found.reshape(len(INTENTS), *step.outcomes.shape)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Meant:
     """A count, as it is or by what it most likely meant: what Skips and Scrolls share."""
 
     name: ClassVar[str]
     given: str = ""  # nothing: the plain count; "intent": equation (1); one of INTENTS: (2)
-    weights: tuple[float, ...] = WEIGHTS  # of INTENTS, for given="intent"
-    panel: str = POOLED  # whose table of intents
+    weights: tuple[float, ...] = ()  # of INTENTS, for given="intent"; empty: the panel's
+    panel: str = POOLED  # whose tables
 
     def __post_init__(self) -> None:
         if self.given not in GIVEN:
@@ -63,12 +59,21 @@ class Meant:
                 f"given={self.given!r} of {self.name}; wanted {', '.join(map(repr, GIVEN[1:]))}, "
                 "or nothing for the plain count"
             )
-        object.__setattr__(self, "weights", _four(self.weights, self.name))
+        object.__setattr__(self, "weights", _weights(self.weights, self.name))
         known(self.panel, "intent")
         if self.given:
             object.__setattr__(self, "needs", frozenset({"state"}))
-        if self.given == "intent" and min(self.weights) < 0.0:
+        if self.given == "intent" and min(self.meaning()) < 0.0:
             object.__setattr__(self, "range", (-math.inf, math.inf))
+
+    def meaning(self) -> tuple[float, ...]:
+        """What one counts against the user, by intent."""
+        return self.weights or tuple(table("intent", self.panel, self.name).tolist())
+
+    def __repr__(self) -> str:
+        """Skips(given='intent'): settings that differ from their defaults."""
+        settings = str(self).removeprefix(self.name)
+        return f"{type(self).__name__}{settings or '()'}"
 
     def count(self, outcomes: Outcomes) -> Values:
         """What is counted."""
@@ -82,13 +87,14 @@ class Meant:
         chances = predicted_intent(step, self.panel)
         if self.given != "intent":
             return np.asarray(count * chances[INTENTS.index(self.given)], np.float64)
-        meaning = self.weights[0] * chances[0]
-        for weight, chance in zip(self.weights[1:], chances[1:], strict=True):
+        first, *others = self.meaning()
+        meaning = first * chances[0]
+        for weight, chance in zip(others, chances[1:], strict=True):
             meaning += weight * chance
         return np.asarray(count * meaning, np.float64)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Skips(Meant, Signal):
     """Items left before the world's skip limit; with `given`, by what that most likely meant.
 
@@ -109,7 +115,7 @@ class Skips(Meant, Signal):
         return np.asarray(outcomes["skips"], np.float64)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Scrolls(Meant, Signal):
     """Titles looked at and passed over; with `given`, by what that most likely meant.
 
@@ -133,14 +139,13 @@ class Scrolls(Meant, Signal):
         return np.maximum(np.asarray(outcomes["looked"] - outcomes["plays"], np.float64), 0.0)
 
 
-def _four(weights: object, name: str) -> tuple[float, ...]:
-    """Weights as a tuple of floats, one an intent; ValueError otherwise."""
-    good = isinstance(weights, (tuple, list)) and len(weights) == len(INTENTS)
-    for weight in weights if good and isinstance(weights, (tuple, list)) else ():
-        number = isinstance(weight, (int, float)) and not isinstance(weight, bool)
-        good = good and number and abs(weight) <= sys.float_info.max
-    if not (good and isinstance(weights, (tuple, list))):
+def _weights(weights: object, name: str) -> tuple[float, ...]:
+    """No weights, or a tuple of floats, one an intent; ValueError otherwise."""
+    given = weights if isinstance(weights, (tuple, list)) else (None,)
+    real = all(isinstance(w, (int, float)) and abs(w) <= 1e9 for w in given)
+    if len(given) not in (0, len(INTENTS)) or not real:
         raise ValueError(
-            f"weights={weights!r} of {name}; wanted four finite numbers, for {', '.join(INTENTS)}"
+            f"weights={weights!r} of {name}; wanted four numbers within 1e9, for "
+            f"{', '.join(INTENTS)}, or none for the panel's"
         )
-    return tuple(map(float, weights))
+    return tuple(map(float, given))

@@ -55,9 +55,9 @@ def test_by_hand():
     }
 
 
-@given(SUMS)
-def test_parts_sum_to_the_call_and_a_batch_is_its_rows(objective):
-    out = batch(15)
+@given(objective=SUMS)
+def test_parts_sum_to_the_call_and_a_batch_is_its_rows(objective, around):
+    out = around(batch(15))
     values = objective(out)
     assert np.array_equal(sum(objective.parts(out).values()), values)
     assert np.array_equal(np.concatenate([objective(out[i : i + 1]) for i in range(15)]), values)
@@ -71,9 +71,9 @@ def test_printing_and_json_come_back_as_the_same_object(objective):
     assert Objective.from_dict(json.loads(json.dumps(objective.to_dict()))) == objective
 
 
-@given(SUMS, SUMS, WEIGHTS)
-def test_it_is_linear(a, b, weight):
-    out = batch()
+@given(a=SUMS, b=SUMS, weight=WEIGHTS)
+def test_it_is_linear(a, b, weight, around):
+    out = around(batch())
     assert (a + b)(out) == pytest.approx(a(out) + b(out), rel=1e-9, abs=1e-3)
     assert (a - b)(out) == pytest.approx(a(out) - b(out), rel=1e-9, abs=1e-3)
     assert (weight * a)(out) == pytest.approx(weight * a(out), rel=1e-9, abs=1e-3)
