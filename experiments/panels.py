@@ -276,8 +276,11 @@ def fit_ends(parts: dict[str, Panel], panel: Panel, weigh: Floats) -> dict[str, 
 
 
 def fit_fatigue(parts: dict[str, Panel], panel: Panel, weigh: Floats) -> dict[str, Any]:
-    """Fatigue at the end of a session, linear."""
+    """Fatigue at the end of a session, linear; rows weigh by 1 / their scenario's spread."""
     ended = panel.end >= 0
+    learnt = [split(part)[0] for part in parts.values()]  # whose rows are those of the panel
+    spreads = [np.full(len(p.end), p.fatigue[p.end >= 0].std()) for p in learnt]
+    weigh = weigh / np.concatenate(spreads)
     x = behaviour.features(panel.log[ended], ending=False)
     weights = linear_fit(x, panel.fatigue[ended], weigh[ended])
     held_out = {}

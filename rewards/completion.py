@@ -32,6 +32,7 @@ Floats = npt.NDArray[np.float64]
 BANDS, LEVELS = 16, 33  # of a fitted table; free choice
 FEWEST = 20  # plays that a band needs
 CELLS = 1024  # of a band, in which probabilities are looked up and not searched
+ROUNDED = 1.0 - 1e-6  # of a share: minutes are kept in single precision
 LAST_FETCH = "nothing else; of a step that is a session, only the last fetch is read"
 
 
@@ -130,7 +131,8 @@ def ranks(values: Floats, knots: Floats) -> Floats:
     between = np.clip(below, 1, last)
     left, right = knots[between - 1], knots[between]
     step = np.where(right > left, right - left, 1.0)
-    inside = (between - 1 + np.clip((values - left) / step, 0.0, 1.0)) / last
+    inside = (between - 1 + (np.clip(values, left, right) - left) / step) / last
+    inside[below > last] = 1.0
     return np.asarray(np.where(below < reached, equal, inside), np.float64)
 
 
@@ -206,7 +208,7 @@ class Finished(Signal):
 
     def judge(self, step: Step) -> Values:
         """Equation (1)."""
-        return over_plays(step, self, count_finished, float(self.share))
+        return over_plays(step, self, count_finished, self.share * ROUNDED)
 
 
 @dataclass(frozen=True)

@@ -53,6 +53,8 @@ class Abandonment(Signal):
 
     def judge(self, step: Step) -> Values:
         """Equation (1) or (2)."""
+        for part in ("state", "slots"):
+            step.need(part, self)
         rows = behaviour.ends(step)
         chances = behaviour.chances(step, table("endings", self.panel), rows)
         return behaviour.spread(step, rows, chances[ENDS.index(self.end)])
@@ -77,6 +79,7 @@ class FatigueEstimate(Signal):
 
     def judge(self, step: Step) -> Values:
         """Equation (3)."""
+        step.need("state", self)
         rows = behaviour.ends(step)
         level = behaviour.scores(step, table("fatigue", self.panel), rows)[0]
         return behaviour.spread(step, rows, np.maximum(level, 0.0))

@@ -84,6 +84,7 @@ class Meant:
         count = self.count(step.outcomes)
         if not self.given:
             return count
+        step.need("state", self)
         chances = predicted_intent(step, self.panel)
         if self.given != "intent":
             return np.asarray(count * chances[INTENTS.index(self.given)], np.float64)
