@@ -1,6 +1,6 @@
 """Fit what rewards read from behaviour: intent, ends of sessions, fatigue, durations.
 
-    python -m longplay.experiments.panels            (seed 20; two minutes; writes rewards/fitted)
+    python -m longplay.experiments.panels            (seed 20; a minute; writes rewards/fitted)
 
 A panel of simulated people lives under random ad layouts and random slates. Their hidden intent,
 fatigue and exits, which a platform would learn by asking, are read here and nowhere else. Every
@@ -223,31 +223,36 @@ def fit_intent(parts: dict[str, Panel], panel: Panel, weigh: Floats) -> dict[str
     return {"weights": weights.tolist(), **lists, "held_out": held_out}
 
 
-def sessions_of(panel: Panel, weights: Floats) -> dict[str, Floats]:
-    """Of steps that are whole sessions: skips, scrolls, P(intent) and how it felt."""
+def sessions_of(panel: Panel, weights: Floats) -> dict[str, Any]:
+    """Of steps that are whole sessions: skips, scrolls, intent, P(intent) and how it felt."""
     some = panel[panel.whole & (panel.end >= 0)]
     out = some.log.outcomes
     return {
         "skips": out["skips"].astype(np.float64),
         "scrolls": (out["looked"] - out["plays"]).astype(np.float64),
+        "intent": some.intent,
         "chances": behaviour.chances(some.log, weights),
         "felt": some.felt,
     }
 
 
-def meaning_of(asked: Sequence[dict[str, Floats]], count: str) -> Floats:
+def meaning_of(asked: Sequence[dict[str, Any]], count: str) -> Floats:
     """What one of a count takes off how a session felt, by intent; the largest is 1.
 
-    Least squares of felt on count P(z), each group of people centred and weighing alike.
+    The slope of felt on the count among sessions of an intent, as people told it; groups of people
+    (scenarios) are centred and weigh alike.
     """
-    square, along = np.zeros((len(INTENTS), len(INTENTS))), np.zeros(len(INTENTS))
+    along, square = np.zeros((2, len(INTENTS)))
     for group in asked:
-        x = (group[count] * group["chances"]).T
-        x = x - x.mean(axis=0)
-        square += x.T @ x / len(x)
-        along += x.T @ (group["felt"] - group["felt"].mean()) / len(x)
-    cost = -np.linalg.solve(square + 1e-9 * np.eye(len(along)), along)
-    rounded: Floats = np.round(cost / max(np.abs(cost).max(), 1e-12), 4)
+        for z in range(len(INTENTS)):
+            rows = group["intent"] == z
+            if rows.any():
+                x = group[count][rows] - group[count][rows].mean()
+                y = group["felt"][rows] - group["felt"][rows].mean()
+                along[z] -= (x @ y) / len(rows)
+                square[z] += (x @ x) / len(rows)
+    cost = along / np.maximum(square, 1e-12)
+    rounded: Floats = np.round(cost / max(np.abs(cost).max(), 1e-12), 4) + 0.0
     return rounded
 
 

@@ -143,7 +143,9 @@ class DiversityMultiplier(Signal):
     """A factor: above 1 where a step spread the user's minutes over topics, below 1 where not.
 
     `Minutes() * DiversityMultiplier()` is a surrogate reward of its source; 1 where the entropy
-    of topics stayed what it was, as in the step in which a life ends.
+    of topics stayed what it was, as in the step in which a life ends. After a long absence the
+    tally is nearly empty, a few plays move its entropy by more than two weeks' would, and the
+    factor reaches hundreds: such steps outweigh all others (a smaller m tames it).
     """
 
     name, range = "diversity_multiplier", (0.0, float(16.0**5))
