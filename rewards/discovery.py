@@ -110,13 +110,13 @@ def by_row(minutes: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
     return np.ascontiguousarray(minutes.reshape(-1, minutes.shape[-1]), np.float32)
 
 
-def entropy(minutes: npt.NDArray[Any]) -> Values:
-    """Equation (2) of minutes by topic (..., k), to 1e-5; 0 where there are none."""
+def entropy(minutes: npt.NDArray[Any]) -> tuple[Values, Values]:
+    """Equation (2) of minutes by topic (..., k), to 1e-5, 0 where there are none; and their sum."""
     rows = by_row(minutes)
     total, weighted = sums(rows, np.log(np.maximum(rows, LEAST)))
     total = np.maximum(total, LEAST)
     nats = np.maximum(np.log(total) - weighted / total, 0.0)
-    return nats.reshape(minutes.shape[:-1])
+    return nats.reshape(minutes.shape[:-1]), total.reshape(minutes.shape[:-1])
 
 
 @dataclass(frozen=True)
@@ -135,7 +135,7 @@ class TopicEntropy(Signal):
 
     def judge(self, step: Step) -> Values:
         """Equation (2)."""
-        return entropy(step.need("next_topics", self))
+        return entropy(step.need("next_topics", self))[0]
 
 
 @dataclass(frozen=True)
@@ -143,25 +143,29 @@ class DiversityMultiplier(Signal):
     """A factor: above 1 where a step spread the user's minutes over topics, below 1 where not.
 
     `Minutes() * DiversityMultiplier()` is a surrogate reward of its source; 1 where the entropy
-    of topics stayed what it was, as in the step in which a life ends. After a long absence the
-    tally is nearly empty, a few plays move its entropy by more than two weeks' would, and the
-    factor reaches hundreds: such steps outweigh all others (a smaller m tames it).
+    of topics stayed what it was, as in the step in which a life ends, and where the tally held
+    less than `least_minutes` before the step: of a tally that is nearly empty the first plays move
+    the entropy by up to log 16, and a hundredth of all steps would outweigh all others.
     """
 
     name, range = "diversity_multiplier", (0.0, float(16.0**5))
-    formula = "exp(m (H(next_topics) - H(topics)))"
+    formula = "exp(m (H(next_topics) - H(topics))); 1 where topics hold less than least_minutes"
     source = "Wang et al., KDD 2022 [S]: m = 5, there over two weeks"
     leaves = "as a factor, what it multiplies where the shares of topics stay what they were"
     needs = frozenset({"topics", "next_topics"})
     m: float = 5.0  # [1/nat], >= 0
+    least_minutes: float = 60.0  # [min], >= 0; free choice
 
     def __post_init__(self) -> None:
         _not_negative(self.m, "m", self.name, 5, 100.0)
+        _not_negative(self.least_minutes, "least_minutes", self.name, 60, 1e9)
         object.__setattr__(self, "range", (0.0, float(TOPICS) ** self.m * (1.0 + 1e-6)))
 
     def judge(self, step: Step) -> Values:
         """Equation (3)."""
-        gain = entropy(step.need("next_topics", self)) - entropy(step.need("topics", self))
+        before, minutes = entropy(step.need("topics", self))
+        after, _ = entropy(step.need("next_topics", self))
+        gain = np.where(minutes >= self.least_minutes, after - before, 0.0)
         return np.asarray(np.exp(self.m * gain), np.float64)
 
 

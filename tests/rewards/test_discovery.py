@@ -54,10 +54,14 @@ def test_entropy_by_hand():
 
 def test_multipliers_by_hand():
     # From one topic to two alike the entropy grows by log 2: 2^5 = 32; back again 1/32; m = 1: 2.
-    before, after = tally([4], [4, 4], [4, 1]), tally([4, 4], [4], [8, 2])
+    before, after = tally([60], [40, 40], [80, 20]), tally([40, 40], [60], [160, 40])
     step = step_of(before, after, minutes=10.0)
     assert DiversityMultiplier()(step) == pytest.approx([32, 1 / 32, 1.0], rel=1e-4)
     assert DiversityMultiplier(m=1)(step) == pytest.approx([2, 0.5, 1.0], rel=1e-4)
+    # less than an hour in the tally tells nothing, unless one says so
+    few = step_of(tally([59]), tally([50, 50]))
+    assert DiversityMultiplier()(few).tolist() == [1.0]
+    assert DiversityMultiplier(least_minutes=59)(few) == pytest.approx([32], rel=1e-4)
     assert (Minutes() * DiversityMultiplier())(step) == pytest.approx([320, 0.3125, 10], rel=1e-4)
     step = step_of(before, after, minutes=10.0, ended=[1.0, 1.0, 0.0], away=[24.0, 24.1, 0.0])
     assert RevisitMultiplier()(step).tolist() == [11.0, 1.0, 1.0]
@@ -94,7 +98,7 @@ def test_variety_knows_shares_alone(rows, times):
     more = step_of(after, np.float32(times) * after)
     assert TopicEntropy()(more)[played] == pytest.approx(entropy[played], abs=1e-4)
     assert Generalist()(more)[played] == pytest.approx(generalist[played], abs=1e-5)
-    factor = DiversityMultiplier()(step)
+    factor = DiversityMultiplier(least_minutes=0)(step)
     assert factor * factor[::-1] == pytest.approx(np.ones(len(rows)), rel=1e-2)
     for signal in (TopicEntropy(), Generalist(), DiversityMultiplier(), RevisitMultiplier()):
         values = signal(step)
@@ -134,7 +138,9 @@ def test_in_the_world_they_are_what_other_code_says():
     assert Generalist()(step)[known] == pytest.approx(1.0 - centred[known], abs=0.01)
     assert TopicEntropy()(step) == pytest.approx(stats.entropy(minutes, axis=1), abs=1e-4)
     gain = stats.entropy(minutes, axis=1) - stats.entropy(step.topics.astype(float), axis=1)
-    assert DiversityMultiplier()(step) == pytest.approx(np.exp(5 * gain), rel=1e-3)
+    wanted = np.where(step.topics.sum(axis=1) >= 60, np.exp(5 * gain), 1.0)
+    assert DiversityMultiplier()(step) == pytest.approx(wanted, rel=1e-3)
+    assert 100 < (wanted != 1.0).sum() < 300
 
 
 def find(kept, novelty=(0.8, 0.5), repeats=0.0, plays=2.0, skips=0.0):
@@ -207,6 +213,7 @@ def test_they_print_and_are_saved():
         (lambda: RevisitMultiplier(days=math.nan), "wanted a finite number"),
         (lambda: RevisitMultiplier(c=-1), "c=-1 of revisit_multiplier"),
         (lambda: DiversityMultiplier(m=-1), "m=-1 of diversity_multiplier"),
+        (lambda: DiversityMultiplier(least_minutes=-1), "least_minutes=-1"),
         (lambda: DiversityMultiplier(m="5"), "wanted a number of 0 .. 100"),
         (lambda: Discovery(share=2.0), "share=2.0 of discovery"),
         (lambda: TopicEntropy()(np.zeros(1, OUTCOME)), "topic_entropy needs next_topics"),
