@@ -13,8 +13,8 @@ import numpy.typing as npt
 
 from longplay.envs.compiled import compiled, law
 from longplay.envs.spaces import USER_FEATURES, share_of
-from longplay.envs.state import SLOT
-from longplay.rewards.step import Step, Values
+from longplay.envs.state import OUTCOME, SLOT
+from longplay.rewards.step import Step, Values, visible
 
 Floats = npt.NDArray[np.float64]
 
@@ -40,7 +40,7 @@ ENDING = (  # of the last fetch
     "full", "last_minutes",  # 1 if all was seen; m / (m + 3) of the last play's minutes m
 )  # fmt: skip
 HALVES = (30.0, 10.0, 3.0, 1.0, 3.0, 3.0)  # of SO_FAR, as spaces.observe squeezes them
-COLUMNS = ("minutes", "plays", "skips", "likes", "fetches", "ad_views", "looked", "ended")
+VISIBLE = visible(np.zeros(0, OUTCOME)).dtype  # outcomes as a Step has them
 CLASSES = 4  # columns of every table of weights; fewer classes leave the rest at -1e9
 
 _HISTORY = np.array([USER_FEATURES.index(name) for name in HISTORY])
@@ -57,14 +57,20 @@ _HALVES = np.array(HALVES)
 
 
 @law
-def tell_session(x: Any, state: Any, done: Any, i: int, history: Any, so_far: Any, h: Any) -> None:
-    """SESSION of row i into x."""
+def tell_session(x: Any, state: Any, out: Any, history: Any, so_far: Any, h: Any) -> None:
+    """SESSION of one row, its state (30,) and its outcome, into x."""
     for k in range(len(history)):
-        x[k] = state[i, history[k]]
+        x[k] = state[history[k]]
     at = len(history)
     for k in range(6):
-        before = min(float(state[i, so_far[k]]), 0.99999)
-        x[at + k] = h[k] * before / (1.0 - before) + done[k, i]
+        before = min(float(state[so_far[k]]), 0.99999)
+        x[at + k] = h[k] * before / (1.0 - before)
+    x[at] += out.minutes
+    x[at + 1] += out.plays
+    x[at + 2] += out.skips
+    x[at + 3] += out.likes
+    x[at + 4] += out.fetches
+    x[at + 5] += out.ad_views
     minutes, plays, skips = x[at], x[at + 1], x[at + 2]
     fetches, ads = x[at + 4], x[at + 5]
     for k in range(6):
@@ -76,8 +82,8 @@ def tell_session(x: Any, state: Any, done: Any, i: int, history: Any, so_far: An
     x[at + 3] = 0.01 * minutes
     x[at + 4] = 0.1 * fetches
     x[at + 5] = 0.1 * ads
-    x[at + 6] = (done[6, i] - done[1, i]) / max(done[6, i], 1.0)
-    x[at + 7] = done[7, i]
+    x[at + 6] = (out.looked - out.plays) / max(out.looked, 1.0)
+    x[at + 7] = out.ended
 
 
 @law
@@ -112,8 +118,8 @@ def tell_ending(x: Any, at: int, slots: Any) -> None:
 
 
 @law
-def score(x: Any, weights: Any, out: Any, i: int) -> None:
-    """x . weights + their last row, into the four columns of out."""
+def score(x: Any, weights: Any, below: bool, out: Any, i: int) -> None:
+    """x . weights + their last row, into the four columns of out; less their largest, if below."""
     k = len(x)
     a, b, c, d = weights[k, 0], weights[k, 1], weights[k, 2], weights[k, 3]
     for f in range(k):
@@ -122,18 +128,20 @@ def score(x: Any, weights: Any, out: Any, i: int) -> None:
         b += value * weights[f, 1]
         c += value * weights[f, 2]
         d += value * weights[f, 3]
-    out[0, i] = a
-    out[1, i] = b
-    out[2, i] = c
-    out[3, i] = d
+    most = max(max(a, b), max(c, d)) if below else 0.0
+    out[0, i] = a - most
+    out[1, i] = b - most
+    out[2, i] = c - most
+    out[3, i] = d - most
 
 
 @compiled
 def session_scores(
     rows: Any,
     state: Any,
-    done: Any,
+    outcomes: Any,
     weights: Any,
+    below: bool,
     x: Any,
     out: Any,
     history: Any,
@@ -142,18 +150,19 @@ def session_scores(
 ) -> None:
     """Scores of some rows, from SESSION; x is room for one row, or for all of them to be kept."""
     for at in range(len(rows)):
-        row = x[at % len(x)]
-        tell_session(row, state, done, rows[at], history, so_far, h)
-        score(row, weights, out, at)
+        i, row = rows[at], x[at % len(x)]
+        tell_session(row, state[i], outcomes[i], history, so_far, h)
+        score(row, weights, below, out, at)
 
 
 @compiled
 def ending_scores(
     rows: Any,
     state: Any,
-    done: Any,
+    outcomes: Any,
     slots: Any,
     weights: Any,
+    below: bool,
     x: Any,
     out: Any,
     history: Any,
@@ -162,10 +171,21 @@ def ending_scores(
 ) -> None:
     """Scores of some rows, from SESSION and ENDING."""
     for at in range(len(rows)):
-        row = x[at % len(x)]
-        tell_session(row, state, done, rows[at], history, so_far, h)
-        tell_ending(row, len(row) - 8, slots[rows[at]])
-        score(row, weights, out, at)
+        i, row = rows[at], x[at % len(x)]
+        tell_session(row, state[i], outcomes[i], history, so_far, h)
+        tell_ending(row, len(row) - 8, slots[i])
+        score(row, weights, below, out, at)
+
+
+@compiled
+def mix(shares: Any, weights: Any, out: Any) -> None:
+    """The mean of four weights, each row's by its own shares (4, n)."""
+    for i in range(shares.shape[1]):
+        whole = total = 0.0  # in double precision, so that shares sum to 1
+        for k in range(CLASSES):
+            whole += shares[k, i]
+            total += weights[k] * shares[k, i]
+        out[i] = total / whole
 
 
 def features(step: Step, ending: bool) -> Floats:
@@ -173,7 +193,7 @@ def features(step: Step, ending: bool) -> Floats:
     names = len(SESSION) + (len(ENDING) if ending else 0)
     rows = np.arange(step.outcomes.size)
     x = np.empty((max(len(rows), 1), names))
-    _run(step, rows, np.zeros((names + 1, CLASSES)), x)
+    _run(step, rows, np.zeros((names + 1, CLASSES)), x, np.empty((CLASSES, len(rows))), False)
     return x[: len(rows)]
 
 
@@ -186,33 +206,40 @@ def scores(step: Step, weights: Floats, rows: Any = None) -> Floats:
         rows: numbers of rows (rows,); None takes all.
     """
     rows = np.arange(step.outcomes.size) if rows is None else rows
-    return _run(step, rows, weights, np.empty((1, len(weights) - 1)))
+    out = np.empty((CLASSES, len(rows)))
+    _run(step, rows, weights, np.empty((1, len(weights) - 1)), out, False)
+    return out
+
+
+def mean_of(step: Step, weights: Floats, worth: Any, rows: Any = None) -> Floats:
+    """The mean (rows,) of what each class is worth (4,), by softmax of the scores.
+
+    Chances are good to 1e-6: their exponentials are taken in single precision.
+    """
+    rows = np.arange(step.outcomes.size) if rows is None else rows
+    shares = np.empty((CLASSES, len(rows)), np.float32)
+    _run(step, rows, weights, np.empty((1, len(weights) - 1)), shares, True)
+    np.exp(shares, out=shares)
+    out = np.empty(len(rows))
+    mix(shares, np.asarray(worth, np.float64), out)
+    return out
 
 
 def chances(step: Step, weights: Floats, rows: Any = None) -> Floats:
     """Softmax of the scores: probabilities (4, rows)."""
-    out = scores(step, weights, rows)
-    out -= out.max(axis=0)
-    np.exp(out, out=out)
-    out /= ((out[0] + out[1]) + out[2]) + out[3]
-    return out
+    return np.stack([mean_of(step, weights, worth, rows) for worth in np.eye(CLASSES)])
 
 
-def _run(step: Step, rows: Any, weights: Floats, x: Floats) -> Floats:
-    outcomes = step.outcomes.reshape(-1)
+def _run(step: Step, rows: Any, weights: Floats, x: Floats, out: Any, below: bool) -> None:
     state = step.need("state", "a model of behaviour")
     state = np.ascontiguousarray(state.reshape(-1, state.shape[-1]), np.float32)
-    done = np.empty((len(COLUMNS), len(outcomes)))
-    for k, name in enumerate(COLUMNS):
-        done[k] = outcomes[name]
-    out = np.empty((CLASSES, len(rows)))
+    outcomes = alike(step.outcomes.reshape(-1), VISIBLE)
     places = (_HISTORY, _SO_FAR, _HALVES)
     if x.shape[1] == len(SESSION):
-        session_scores(rows, state, done, weights, x, out, *places)
+        session_scores(rows, state, outcomes, weights, below, x, out, *places)
     else:
         slots = records(step.need("slots", "a model of a session's end"), len(outcomes))
-        ending_scores(rows, state, done, slots, weights, x, out, *places)
-    return out
+        ending_scores(rows, state, outcomes, slots, weights, below, x, out, *places)
 
 
 def ends(step: Step) -> npt.NDArray[np.intp]:
@@ -229,10 +256,14 @@ def spread(step: Step, rows: Any, values: Floats) -> Values:
 
 def records(slots: npt.NDArray[Any], rows: int) -> npt.NDArray[Any]:
     """Slots (..., k) as SLOT (rows, k), in one piece of memory: what compiled loops take."""
-    slots = slots.reshape(rows, slots.shape[-1])
-    if slots.dtype == SLOT:
-        return np.ascontiguousarray(slots)
-    out = np.zeros(slots.shape, SLOT)
-    for name in SLOT.names or ():
-        out[name] = slots[name]
+    return alike(slots.reshape(rows, slots.shape[-1]), SLOT)
+
+
+def alike(found: npt.NDArray[Any], wanted: np.dtype[Any]) -> npt.NDArray[Any]:
+    """Records laid out as `wanted`, in one piece, so that loops are compiled for one layout."""
+    if found.dtype == wanted:
+        return np.ascontiguousarray(found)
+    out = np.zeros(found.shape, wanted)
+    for name in wanted.names or ():
+        out[name] = found[name]
     return out

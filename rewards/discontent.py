@@ -66,8 +66,9 @@ class Abandonment(Signal):
         for part in ("state", "slots"):
             step.need(part, self)
         rows = behaviour.ends(step)
-        chances = behaviour.chances(step, table("endings", self.panel), rows)
-        return behaviour.spread(step, rows, chances[ENDS.index(self.end)])
+        worth = np.eye(behaviour.CLASSES)[ENDS.index(self.end)]
+        chance = behaviour.mean_of(step, table("endings", self.panel), worth, rows)
+        return behaviour.spread(step, rows, chance)
 
 
 @dataclass(frozen=True)

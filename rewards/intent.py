@@ -96,14 +96,12 @@ class Meant:
         if not self.given:
             return count
         step.need("state", self)
-        chances = predicted_intent(step, self.panel)
-        if self.given != "intent":
-            return np.asarray(count * chances[INTENTS.index(self.given)], np.float64)
-        first, *others = self.meaning()
-        meaning = first * chances[0]
-        for weight, chance in zip(others, chances[1:], strict=True):
-            meaning += weight * chance
-        return np.asarray(count * meaning, np.float64)
+        if self.given == "intent":
+            worth = self.meaning()
+        else:
+            worth = tuple(float(name == self.given) for name in INTENTS)
+        mean = behaviour.mean_of(step, table("intent", self.panel), worth)
+        return np.asarray(count * mean.reshape(count.shape), np.float64)
 
 
 @dataclass(frozen=True, repr=False)
