@@ -1,6 +1,6 @@
 """Fit what rewards read from behaviour: intent, ends of sessions, fatigue, durations.
 
-    python -m longplay.experiments.panels            (seed 20; a minute; writes rewards/fitted)
+    python -m longplay.experiments.panels            (seed 20; a minute; writes rewards/tables)
 
 A panel of simulated people lives under random ad layouts and random slates. Their hidden intent,
 fatigue and exits, which a platform would learn by asking, are read here and nowhere else. Every

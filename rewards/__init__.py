@@ -4,7 +4,6 @@
 """
 
 from longplay.rewards.belief import TraceBelief, traces_of
-from longplay.rewards.fitted import Fitted
 from longplay.rewards.completion import Completion, Finished, FittedCompletion
 from longplay.rewards.discontent import Abandonment, Dissatisfaction, FastSkips, FatigueEstimate
 from longplay.rewards.discovery import (
@@ -15,6 +14,7 @@ from longplay.rewards.discovery import (
     RevisitMultiplier,
     TopicEntropy,
 )
+from longplay.rewards.fitted import Fitted
 from longplay.rewards.formula import parse
 from longplay.rewards.intent import Scrolls, Skips, predicted_intent
 from longplay.rewards.logs import per_user, record

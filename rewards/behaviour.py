@@ -3,7 +3,8 @@
 SESSION tells of the session so far: what came before the step (from the state at the decision) and
 the step itself (from its outcomes), so that it hardly matters whether decisions are made by fetch
 or by session. ENDING tells of the last fetch, position by position. Models fitted to panels
-(panels.py) stand on these. All is one compiled loop over rows; a row never feels another.
+(panels.py) stand on these. All is one compiled loop over rows; a row never feels another. Such a
+model takes about a twentieth of the time of a step of AdLoad.
 """
 
 from typing import Any

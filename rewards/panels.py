@@ -6,7 +6,7 @@ read from the hidden state once, by
 
     python -m longplay.experiments.panels
 
-which writes rewards/fitted/*.json: the coefficients, and how well they do on people they were not
+which writes rewards/tables/*.json: the coefficients, and how well they do on people they were not
 fitted to. At run time nothing hidden is read. There is a table for each scenario, and one for all
 together ("pooled"), which is the default, since a reward does not know in which world it is paid.
 """
@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-FOLDER = Path(__file__).parent / "fitted"
+FOLDER = Path(__file__).parent / "tables"
 POOLED = "pooled"
 
 
