@@ -6,8 +6,8 @@
 d the item's duration, F_b the distribution function of the minutes played of items in band b.
 Short items are finished more often whatever they are worth, so (1) favours them; (2) sets a play
 beside plays of items of its length, and averages 1/2 in every band of the log it was fitted to.
-The quantile in a duration group is that of D2Q (Zhan et al., KDD 2022 [L, abstract]); to pay it as a reward
-is our own.
+The quantile in a duration group is that of D2Q (Zhan et al., KDD 2022 [L, abstract]); to pay it as
+a reward is our own.
 
 Seen under random slates, by eighths of the plays from the shortest item to the longest: (1) falls
 from .61 to .53 in `bench`, from .64 to .60 in `music` and from .26 to .03 in `shortvideo`; (2) by
@@ -39,7 +39,9 @@ BANDS, LEVELS = 16, 33  # of a fitted table; free choice
 FEWEST = 20  # plays that a band needs
 CELLS = 1024  # of a band, in which probabilities are looked up and not searched
 ROUNDED = 1.0 - 1e-6  # of a share: minutes are kept in single precision
-LAST_FETCH = "nothing else; of a step that is a session, only the last fetch is read"
+LAST_FETCH = (
+    "plays that are not in the slots: of a step that is a session, all but its last fetch's"
+)
 
 
 class Durations(NamedTuple):
@@ -228,7 +230,7 @@ class Completion(Signal):
 
     name = "completion"
     formula = "sum over plays in the slots of F_b(minutes), b the item's band of durations"
-    source = "watch-time quantile in a duration group: D2Q, Zhan et al., KDD 2022 [L, abstract]"
+    source = "watch-time quantile by duration group: D2Q, Zhan et al., KDD 2022 [L, abstract]"
     leaves = "durations: the mean of a play is 1/2 in every band, on the log that was fitted"
     needs = frozenset({"slots", "items"})
     panel: str = POOLED

@@ -27,7 +27,7 @@ Last seen (own: the table of the scenario's panel, else the pooled one), correla
     fatigue, own                       +.00 (-.02 .. +.02)          -.05 (-.07 .. -.03)
     dissatisfaction                    -.10 (-.11 .. -.08)          -.34 (-.37 .. -.31)
     discovery                          +.04 (+.03 .. +.06)          +.10 (+.08 .. +.12)
-    minutes * diversity multiplier     -.00 (-.01 .. +.01)          +.01 (+.01 .. +.02)
+    minutes * diversity multiplier     +.06 (+.05 .. +.08)          +.12 (+.10 .. +.14)
     minutes * revisit multiplier       +.19 (+.17 .. +.20)          +.31 (+.28 .. +.33)
 
 What a skip means turns with the intent, and reading it so helps: by .04 and .06 with the pooled
