@@ -115,7 +115,7 @@ def entropy(minutes: npt.NDArray[Any]) -> tuple[Values, Values]:
     rows = by_row(minutes)
     total, weighted = sums(rows, np.log(np.maximum(rows, LEAST)))
     total = np.maximum(total, LEAST)
-    nats = np.maximum(np.log(total) - weighted / total, 0.0)
+    nats = np.clip(np.log(total) - weighted / total, 0.0, np.log(rows.shape[1]))
     return nats.reshape(minutes.shape[:-1]), total.reshape(minutes.shape[:-1])
 
 
