@@ -62,8 +62,9 @@ class Watcher:
         self._state, self._topics = self._states(obs), self._minutes()
         next_topics = self._topics
         if topics is not None and next_topics is not None:  # newborns have other topics
-            over = info.get("_final_obs", self._cohort.users["over"] > 0)
-            next_topics = np.where(over[:, None], topics, next_topics)
+            over = self._over(info)
+            if over.any():
+                next_topics = np.where(over[:, None], topics, next_topics)
         next_state = self._state
         if next_state is not None and "final_obs" in info:
             next_state = self._states(info["final_obs"])
@@ -76,6 +77,12 @@ class Watcher:
             next_topics,
             self._items,
         )
+
+    def _over(self, info: dict[str, Any]) -> npt.NDArray[np.bool_]:
+        """Whose life this step ended, or had ended before (n,)."""
+        if "_final_obs" in info:
+            return np.asarray(info["_final_obs"], bool)
+        return np.asarray(self._cohort.users["over"] > 0)
 
     def _states(self, obs: Any) -> npt.NDArray[Any] | None:
         """USER_FEATURES (n, 30), as arrays that stay."""

@@ -42,6 +42,7 @@ def objectives(sizes: Sizes) -> dict[str, Objective]:
     return {
         "a sum of signals": 0.7 * Minutes() - 0.3 * Skips() - 5.0 * Hides() + Returned(days=7),
         "a product": (Minutes() - 2.0 * Skips()).named("joy") * Survival(),
+        "an intent's skips": 0.7 * Minutes() - 0.3 * Skips(given="intent") - 5.0 * Hides(),
         "a potential": Minutes() + Potential(2.0 * State("active_rate") - State("skip_rate")),
         "a surrogate index": Minutes() + index,
         "a potential of values": Minutes() + Potential(value),
