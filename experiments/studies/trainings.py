@@ -7,6 +7,7 @@ A study gives its arms and a function `(arm, seed, settings) -> table`; what was
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import sys
 from collections.abc import Callable, Sequence
@@ -53,6 +54,11 @@ def work(job: Job, told: Any) -> None:
     whole.rename(job.file)
 
 
+def key(arm: Any) -> str:
+    """A file's name for an arm: of what it says, so that arms may come and go."""
+    return hashlib.sha256(str(arm).encode()).hexdigest()[:12]
+
+
 def command(study: Study, arguments: Sequence[str] | None = None) -> int:
     """Train what is missing, write the page and the figure into --out, print the page."""
     asked = argparse.ArgumentParser(description=study.doc.partition("\n")[0])
@@ -72,9 +78,9 @@ def command(study: Study, arguments: Sequence[str] | None = None) -> int:
         str(value) for name, value in asdict(settings).items() if name not in ("seeds", "jobs")
     )
     jobs = [
-        Job(study.train, arm, seed, settings, parts / f"{at}-{seed}-{size}.json")
+        Job(study.train, arm, seed, settings, parts / f"{key(arm)}-{seed}-{size}.json")
         for seed in range(settings.seeds)
-        for at, arm in enumerate(study.arms)
+        for arm in study.arms
     ]
     run_jobs(
         work,

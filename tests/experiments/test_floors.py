@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from longplay.experiments.studies import floors
-from longplay.experiments.studies.floors import Run, Settings, by_floor, picture, settled
+from longplay.experiments.studies.floors import Run, Settings, by_floor, figure, page, settled
 
 NAN = math.nan
 
@@ -29,20 +29,24 @@ def test_means_over_seeds_by_rising_floor():
     means = by_floor(runs)
     assert [m.revenue for m in means] == [3.0, 2.5, 1.5]
     assert means[2] == pytest.approx(Run(0.9, 0.92, 0.9, 1.5, 1.5, 0.2))
-    assert picture(runs).count("<circle") == 5  # four runs, and the legend
+    tables = {"arms": [run._asdict() for run in runs]}
+    assert figure(tables, Settings()).count("<circle") == 5  # four runs, and the legend
+    told = page(tables, Settings())
+    assert "2 of 2 floors are kept" in told
+    assert "| 0.90 | 0.920 (0.910, 0.930) | 0.900 (0.900, 0.900) | 1.50 (2.00, 1.00) |" in told
+    assert "| none | 0.800 (0.800) | - (-) | 3.00 (3.00) | - (-) | - (-) |" in told
 
 
 @pytest.mark.extras
-def test_the_study_in_small():
+def test_the_study_in_small(monkeypatch):
     pytest.importorskip("stable_baselines3")
-    told = []
-    small = Settings(seeds=(3,), floors=(0.9,), train_steps=1, users=5, window=500, every=100)
-    runs = floors.study(small, told.append)
-    assert runs == told
-    free, held = runs
+    monkeypatch.setattr(floors, "WINDOW", 500)
+    monkeypatch.setattr(floors, "EVERY", 100)
+    small = Settings(decisions=1, users=5)
+    free, held = (Run(**floors.run(at_least, 3, small)) for at_least in (0.0, 0.9))
     assert math.isnan(free.floor) and math.isnan(free.trained)
     assert held.floor == 0.9
     assert 0.0 < held.trained < 1.0
-    for run in runs:
+    for run in (free, held):
         assert 0.0 < run.achieved < 1.0
         assert run.revenue > 0.0
