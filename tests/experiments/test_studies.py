@@ -140,11 +140,19 @@ def test_random_policies_are_production_and_a_change() -> None:
     assert np.array_equal(changed[7], proxy_effects.weights_of(7))
 
 
+def test_nothing_is_used_that_is_not_known_within_the_week() -> None:
+    days = {name: proxy_effects.known_after(s) / 24 for name, s in proxy_effects.proxies().items()}
+    assert days["returned_1d"] == 1.0
+    assert days["gap(cap_days=2)"] == 2.0
+    assert days["minutes"] == 0.0
+    assert max(days.values()) <= 2.0
+
+
 def test_everything_is_paired_with_the_same_people() -> None:
-    base = proxy_effects.walked(-1, 20, 3)
-    again = proxy_effects.walked(-1, 20, 3)
+    base = proxy_effects.walked("bench", -1, 20, 3)
+    again = proxy_effects.walked("bench", -1, 20, 3)
     assert all(np.array_equal(base[name], again[name]) for name in base)
     sizes = proxy_effects.Settings(policies=proxy_effects.CHUNKS, users=20)
-    table = proxy_effects.measured(proxy_effects.Chunk(0), 3, sizes)
-    treated = proxy_effects.walked(0, 20, 3)
+    table = proxy_effects.measured(proxy_effects.Chunk("bench", 0), 3, sizes)
+    treated = proxy_effects.walked("bench", 3 * sizes.policies, 20, 3)
     assert table["minutes"][0][0] == pytest.approx((treated["minutes"] - base["minutes"]).mean())
