@@ -9,7 +9,12 @@ longplay.rewards is summed over each person's first 7 days, as far as it is know
 treatment effect is set beside the true one, on satisfied active days over 60 days, which no
 platform sees. A good proxy ranks policies as the truth does and has its sign.
 
-LASTSEEN
+Last seen (120 policies, 600 people each, seed 0; docs/proxy-effects.md): likes, saves, shares,
+sessions and returns within a day rank policies as the truth does in both worlds (.98 to 1.00), and
+hides turned round (-.88 and -.98). Minutes do in `bench` (.89 [.81, .94]); in `clickbait` they rank
+policies upside down (-.99 [-.99, -.98]), as do plays, what was looked at, and completion, whose
+sign is wrong for 99 of 100 policies. Where clickbait pays, short-sighted engagement is a cost. A
+sum of gaps counts sessions as well as absences, and so has the wrong sign (.19 and .97).
 """
 
 from __future__ import annotations
