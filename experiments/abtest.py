@@ -21,8 +21,12 @@ what users differ by cancels. No field experiment can do that.
     effect = mean(y) - mean(x),  se^2 = var(x) / n + var(y) / m                               (2)
     df = se^4 / ((var(x) / n)^2 / (n - 1) + (var(y) / m)^2 / (m - 1))
 
-(Welch 1947; degrees of freedom after Satterthwaite 1946.) Both are exact for normal sums, and near
-it for other sums of many users. Parts are not corrected for their number.
+(Welch 1947; degrees of freedom after Satterthwaite 1946.) Of normal sums (1) is exact and (2) a
+close approximation; of other sums both are near with many users, the less skewed the fewer. Parts
+are not corrected for their number.
+
+A Potential changes no order of policies only in sums that discount as the world does: summed
+plainly it may reverse it, and is refused.
 """
 
 from __future__ import annotations
@@ -30,11 +34,13 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from numbers import Real
 
 import numpy as np
 import numpy.typing as npt
 
-from longplay.rewards import Objective, Step, per_user
+from longplay.rewards import Objective, Potential, PresentValue, Step, per_user
+from longplay.rewards.sums import Named, Product
 
 Floats = npt.NDArray[np.float64]
 Numbers = npt.NDArray[np.int64]
@@ -42,6 +48,7 @@ Numbers = npt.NDArray[np.int64]
 LEVEL = 0.95
 POWER = 0.8  # chance that an effect is found, in the note on users needed
 TOTAL = "total"
+LARGEST = 1e300  # sum of a user; what is told of them still is a number
 
 
 @dataclass(frozen=True)
@@ -84,19 +91,21 @@ class Effect:
 
         Raises:
             ValueError: power or level lies outside of (0, 1), or the effect is nan.
+            TypeError: one of them is no number.
         """
         size = self.effect if effect is None else float(effect)
         for name, value in (("power", power), ("level", level)):
-            if not 0.0 < value < 1.0:
+            if not 0.0 < _number(name, value) < 1.0:
                 raise ValueError(f"{name}={value}; wanted a chance between 0 and 1")
         if math.isnan(size):
             raise ValueError("effect=nan; wanted a number in the units of the part")
         if size == 0.0:
-            return math.inf if self.spread > 0.0 else 2.0
+            return math.inf
         from scipy.stats import norm
 
         reach = float(norm.ppf(0.5 + level / 2) + norm.ppf(power))
-        needed = (reach * self.spread / size) ** 2
+        ratio = reach * self.spread / size
+        needed = ratio * ratio
         return max(2.0, float(math.ceil(needed))) if math.isfinite(needed) else needed
 
 
@@ -150,7 +159,7 @@ def abtest(
     *,
     users: npt.ArrayLike | tuple[npt.ArrayLike, npt.ArrayLike] | None = None,
     paired: bool | None = None,
-    gamma_day: float = 1.0,
+    gamma_day: float | None = None,
     level: float = LEVEL,
 ) -> ABTest:
     """The effect of a treatment on an objective, part by part and in total, per user.
@@ -164,19 +173,21 @@ def abtest(
             sequences if not. None: whoever acts in a log took part in it, and nobody else.
         paired: equation (1) or (2); None pairs where both logs hold the same people. Numbers must
             mean the same people in both logs; those of another world seed are others.
-        gamma_day: discount of a calendar day from clock 0, in (0, 1]; 1 sums plainly, the world's
-            gives what `longplay compare` tells.
+        gamma_day: discount of a calendar day from clock 0, in (0, 1]; the world's
+            (`cohort.world.gamma_day`) gives what `longplay compare` tells. None sums plainly.
         level: of the intervals, in (0, 1).
 
     Raises:
-        TypeError: `objective` is no Objective, or a log no Step.
+        TypeError: `objective` is no Objective, a log no Step, or a setting no number.
         ValueError: a log lacks what the objective needs, a log has fewer than 2 people, the people
-            of both overlap in part or are not those of `users`, or a setting is out of range.
+            of both overlap in part or are not those of `users`, a setting is out of range, or a
+            Potential comes without a discount.
     """
-    _check(objective, control, treatment, gamma_day, level)
+    _check(objective, control, treatment)
+    _check_settings(objective, paired, gamma_day, level)
     named = ("control", "treatment")
     sums = [
-        _sums(objective, log, gamma_day, name)
+        _sums(objective, log, 1.0 if gamma_day is None else gamma_day, name)
         for log, name in zip((control, treatment), named, strict=True)
     ]
     people = _people([numbers for numbers, _ in sums], users)
@@ -185,10 +196,9 @@ def abtest(
     pair = is_paired(people, paired)
     x, y = (_of(crowd, *own) for crowd, own in zip(people, sums, strict=True))
     labels = [term.label for _, term in objective.terms()]
-    x, y = (np.vstack([z, z.sum(axis=0)]) for z in (x, y))  # (parts + 1, users)
     rows = [
         effect_of(label, a, b, pair, level)
-        for label, a, b in zip([*labels, TOTAL], x, y, strict=True)
+        for label, a, b in zip([*labels, TOTAL], _with_total(x), _with_total(y), strict=True)
     ]
     return ABTest(
         objective=objective,
@@ -200,9 +210,7 @@ def abtest(
     )
 
 
-def _check(
-    objective: object, control: object, treatment: object, gamma_day: float, level: float
-) -> None:
+def _check(objective: object, control: object, treatment: object) -> None:
     if not isinstance(objective, Objective):
         raise TypeError(
             f"{objective!r} is no objective; give signals and weights, "
@@ -218,10 +226,41 @@ def _check(
             raise ValueError(
                 f"{name} has shape {log.outcomes.shape}; give one row a decision, (rows,)"
             )
-    if not 0.0 < gamma_day <= 1.0:
+
+
+def _check_settings(objective: Objective, paired: object, gamma_day: object, level: object) -> None:
+    labels = [term.label for _, term in objective.terms()]
+    if TOTAL in labels and len(labels) > 1:
+        raise ValueError(f"a part of {objective} is called {TOTAL!r}, as their sum is; rename it")
+    if gamma_day is None:
+        bare = next((term for _, term in objective.terms() if _undiscounted(term)), None)
+        if bare is not None:
+            raise ValueError(
+                f"{bare} cancels along a life only in sums that discount as the world does; give "
+                "gamma_day=cohort.world.gamma_day, or multiply it by PresentValue of that gamma_day"
+            )
+    elif not 0.0 < _number("gamma_day", gamma_day) <= 1.0:
         raise ValueError(f"gamma_day={gamma_day}; a discount per day lies above 0, at most at 1")
-    if not 0.0 < level < 1.0:
+    if not 0.0 < _number("level", level) < 1.0:
         raise ValueError(f"level={level}; wanted a chance between 0 and 1, e.g. 0.95")
+    if not (paired is None or isinstance(paired, (bool, np.bool_))):
+        raise TypeError(f"paired={paired!r}; wanted True, False or None, which looks at the logs")
+
+
+def _number(name: str, value: object) -> float:
+    if isinstance(value, (bool, np.bool_)) or not isinstance(value, Real):
+        raise TypeError(f"{name}={value!r}; wanted a number")
+    return float(value)
+
+
+def _undiscounted(part: Objective) -> bool:
+    """Whether a Potential is in it that nothing discounts."""
+    if isinstance(part, Named):
+        return any(_undiscounted(term) for _, term in part.inner.terms())
+    if isinstance(part, Product):
+        discounted = any(isinstance(factor, PresentValue) for factor in part.factors)
+        return not discounted and any(_undiscounted(factor) for factor in part.factors)
+    return isinstance(part, Potential)
 
 
 def _sums(objective: Objective, log: Step, gamma_day: float, name: str) -> tuple[Numbers, Floats]:
@@ -235,7 +274,12 @@ def _sums(objective: Objective, log: Step, gamma_day: float, name: str) -> tuple
                 f"{label} of {name} is not finite in some rows; mend the log or the objective"
             )
     found = [per_user(acted, weight * values) for values in told.values()]
-    return found[0][0].astype(np.int64), np.stack([sums for _, sums in found])
+    sums = np.stack([sums for _, sums in found])
+    with np.errstate(over="ignore"):
+        whole = np.abs(sums).sum(axis=0)
+    if not (whole < LARGEST).all():
+        raise ValueError(f"sums of {objective} in {name} exceed {LARGEST:g}; weigh it by less")
+    return found[0][0].astype(np.int64), sums
 
 
 def _people(acted: Sequence[Numbers], users: object) -> list[Numbers]:
@@ -243,7 +287,15 @@ def _people(acted: Sequence[Numbers], users: object) -> list[Numbers]:
     if users is None:
         return list(acted)
     both = users if isinstance(users, tuple) and len(users) == 2 and np.ndim(users[0]) else None
-    given = [np.asarray(one) for one in (both or (users, users))]
+    given = []
+    for came in both or (users, users):
+        try:
+            given.append(np.asarray(came))
+        except (ValueError, TypeError):
+            raise ValueError(
+                "users came in sequences of several lengths; give the whole numbers of the people, "
+                "one sequence for both logs or a tuple of two"
+            ) from None
     for one in given:
         if one.ndim != 1 or one.dtype.kind not in "iu":
             raise ValueError(
@@ -296,11 +348,19 @@ def _of(crowd: Numbers, acted: Numbers, sums: Floats) -> Floats:
     return whole
 
 
+def _with_total(sums: Floats) -> Floats:
+    """Sums (parts, users), and below them those of all parts."""
+    return np.vstack([sums, sums.sum(axis=0)])
+
+
 def effect_of(label: str, x: Floats, y: Floats, paired: bool, level: float) -> Effect:
     """Equation (1) or (2) for one part: sums x (n,) under control and y (m,) under treatment."""
     from scipy.stats import t
 
     n, m = len(x), len(y)
+    # Numbers about 1, so that no square overflows; a power of 2 leaves every digit as it is.
+    _, size = np.frexp(max(np.abs(x).max(), np.abs(y).max()))
+    x, y = np.ldexp(x, -size), np.ldexp(y, -size)
     if paired:
         change = y - x
         effect, variance, df = float(change.mean()), float(change.var(ddof=1)), float(n - 1)
@@ -317,15 +377,14 @@ def effect_of(label: str, x: Floats, y: Floats, paired: bool, level: float) -> E
         p = float(2.0 * t.sf(abs(effect) / se, df))
     else:  # nobody differs from anybody
         reach, p, df = 0.0, float(effect == 0.0), math.nan
-    return Effect(
-        label=label,
-        control=float(x.mean()),
-        treatment=float(y.mean()),
-        effect=effect,
-        low=effect - reach,
-        high=effect + reach,
-        se=se,
-        df=df,
-        p=p,
-        spread=math.sqrt(variance),
-    )
+    numbers = {
+        "control": float(x.mean()),
+        "treatment": float(y.mean()),
+        "effect": effect,
+        "low": effect - reach,
+        "high": effect + reach,
+        "se": se,
+        "spread": math.sqrt(variance),
+    }
+    told = {name: math.ldexp(number, int(size)) for name, number in numbers.items()}
+    return Effect(label=label, df=df, p=p, **told)

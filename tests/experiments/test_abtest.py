@@ -13,14 +13,17 @@ scipy_stats = pytest.importorskip("scipy.stats")
 
 from longplay.agents.fixed import fixed  # noqa: E402
 from longplay.envs.cohort import Cohort  # noqa: E402
+from longplay.envs.spaces import USER_FEATURES  # noqa: E402
 from longplay.envs.state import OUTCOME  # noqa: E402
 from longplay.experiments.abtest import abtest  # noqa: E402
+from longplay.experiments.abtest import abtest as compared  # noqa: E402
 from longplay.experiments.evaluate import EVALUATION_SEED, HELD_OUT, evaluate  # noqa: E402
 from longplay.rewards import (  # noqa: E402
     Minutes,
     Objective,
     Plays,
     Potential,
+    PresentValue,
     Returned1d,
     Skips,
     State,
@@ -200,6 +203,11 @@ LONG = parse("0.7 * minutes - 0.3 * skips + 2 * returned_1d + potential(state.ac
 
 def test_the_same_policy_has_no_effect_and_the_same_luck_sharpens():
     control = lives(fixed(), LONG)
+    gamma = people().world.gamma_day
+
+    def abtest(*logs, **more):
+        return compared(*logs, gamma_day=gamma, **more)
+
     nothing = abtest(LONG, control, lives(fixed(), LONG))
     assert nothing.paired and nothing.total.effect == nothing.total.se == 0.0
     heavy = lives(fixed(2, 3), LONG)
@@ -232,6 +240,47 @@ def test_one_objective_scores_a_test_as_compare_does():
     assert told.total.effect == approx((y["reward"] - x["reward"]).mean(), rel=1e-9)
 
 
+def test_a_potential_is_told_as_the_world_discounts_or_not_at_all():
+    # By hand, gamma 1/2, phi .25 at the start. Control: one day, the end, phi 0: -.25. Treatment:
+    # phi .75 on the next day, .75 / 2 - .25 = .125, then the end, -.75: discounted .125 - .375.
+    # Discounted both are -phi(s_0); plainly summed, the longer life is worth -.625.
+    def life(rows):
+        out = np.zeros(2 * len(rows), OUTCOME)
+        state, after = np.zeros((2, 2 * len(rows), len(USER_FEATURES)), np.float32)
+        out["fetches"], out["user"] = 1.0, np.repeat([1, 2], len(rows))
+        column = USER_FEATURES.index("active_rate")
+        for i, (clock, phi, discount, then) in enumerate(rows * 2):
+            out["clock"][i], out["discount"][i] = clock, discount
+            state[i, column], after[i, column] = phi, then
+        return Step(out, state, after)
+
+    shaped = parse("potential(state.active_rate)")
+    logs = life([(0, 0.25, 0, 0)]), life([(0, 0.25, 0.5, 0.75), (24, 0.75, 0, 0)])
+    for wish in (shaped, Minutes() + shaped, shaped.named("shaped") + Minutes(), shaped * Plays()):
+        with pytest.raises(
+            ValueError, match=r"potential\(.* give gamma_day=cohort.world.gamma_day"
+        ):
+            abtest(wish, *logs)
+    given = abtest(shaped, *logs, gamma_day=0.5).total
+    assert (given.control, given.treatment, given.effect) == (-0.25, -0.25, 0.0)
+    built = shaped * PresentValue(gamma_day=0.5)
+    assert abtest(built, *logs).total.effect == 0.0
+    assert abtest(built.named("shaped") + Minutes(), *logs).parts["shaped"].effect == 0.0
+    assert abtest(shaped, *logs, gamma_day=1).total.effect == -0.375  # who says so gets it
+
+
+@pytest.mark.parametrize("paired", [True, False])
+def test_numbers_of_any_size_are_told_alike(paired):
+    control, treatment = log((1, 1, 1), (2, 2, 0), (3, 5, 2)), log((1, 4, 1), (2, 4, 0), (3, 9, 2))
+    told = abtest(Minutes(), control, treatment, paired=paired).total
+    for power in (-600, -3, 600):  # 2^600 is 4e180
+        scaled = abtest(2.0**power * Minutes(), control, treatment, paired=paired).total
+        assert (scaled.p, scaled.df) == (told.p, told.df)
+        for field in ("control", "treatment", "effect", "low", "high", "se", "spread"):
+            assert getattr(scaled, field) == 2.0**power * getattr(told, field)
+        assert scaled.users_needed() == told.users_needed()
+
+
 def test_it_prints_a_table():
     control, treatment = log((1, 1, 1), (2, 2, 0), (3, 5, 2)), log((1, 4, 1), (2, 4, 0), (3, 8, 2))
     lines = str(abtest(WISH, control, treatment)).splitlines()
@@ -261,7 +310,9 @@ REFUSED = [
     ({"treatment": None}, TypeError, "treatment is a NoneType; give a log"),
     ({"treatment": Step(np.zeros((2, 2), OUTCOME))}, ValueError, r"shape \(2, 2\); give one row"),
     ({"objective": State("tenure")}, ValueError, "state.tenure needs state"),
-    ({"objective": Potential(State("tenure"))}, ValueError, "needs state"),
+    ({"objective": Potential(State("tenure")), "gamma_day": 0.9}, ValueError, "needs state"),
+    ({"objective": Minutes() + Skips().named("total")}, ValueError, "'total', as their sum is"),
+    ({"objective": 1e300 * Minutes()}, ValueError, r"in control exceed 1e\+300; weigh it by less"),
     ({"treatment": log((1, 1, 0))}, ValueError, "treatment has 1 people; .* at least 2"),
     ({"treatment": log()}, ValueError, "treatment has 0 people"),
     ({"treatment": log((2, 1, 0), (9, 1, 0))}, ValueError, r"share 1 of 3 and 2 people: neither"),
@@ -271,9 +322,14 @@ REFUSED = [
     ({"users": [1, 2, 3, 3]}, ValueError, "users names 3 twice"),
     ({"users": [1.5, 2, 3]}, ValueError, "users came as float64"),
     ({"users": 3}, ValueError, r"of shape \(\)"),
+    ({"users": [[1, 2], [1]]}, ValueError, "several lengths; give the whole numbers"),
+    ({"users": ([1, 2, 3], [[1, 2], [1]])}, ValueError, "several lengths; give the whole numbers"),
     ({"gamma_day": 0.0}, ValueError, "gamma_day=0.0; a discount"),
     ({"gamma_day": 1.5}, ValueError, "gamma_day=1.5"),
+    ({"gamma_day": "0.9"}, TypeError, "gamma_day='0.9'; wanted a number"),
     ({"level": 95}, ValueError, "level=95; wanted a chance"),
+    ({"level": None}, TypeError, "level=None; wanted a number"),
+    ({"paired": "no"}, TypeError, "paired='no'; wanted True, False or None"),
     ({"treatment": log((1, math.inf, 0), (2, 1, 0), (3, 1, 0))}, ValueError,
      "minutes of treatment is not finite"),
 ]  # fmt: skip
@@ -293,7 +349,14 @@ def test_power_is_asked_for_rightly():
     with pytest.raises(ValueError, match="effect=nan"):
         effect.users_needed(math.nan)
     assert effect.users_needed(0.0) == math.inf
-    assert dataclasses.replace(effect, spread=0.0).users_needed() == 2
+    assert effect.users_needed(1e-300) == math.inf
+    with pytest.raises(TypeError, match="power='much'"):
+        effect.users_needed(power="much")
+    sure = dataclasses.replace(effect, spread=0.0)
+    assert sure.users_needed() == 2
+    # Of nothing there is nothing to find, however little people vary
+    assert dataclasses.replace(sure, effect=0.0).users_needed() == math.inf
+    assert "takes about" not in str(abtest(Minutes(), GOOD, GOOD))
 
 
 def test_an_objective_of_ones_own_is_scored_alike():
