@@ -322,7 +322,7 @@ def parse(options: type[T], words: Sequence[str], default: T) -> T:
     said = io.StringIO()
     try:
         with contextlib.redirect_stderr(said):
-            return tyro.cli(options, args=list(words), default=default, prog=prog)
+            return tyro.cli(options, args=bound(options, words), default=default, prog=prog)
     except SystemExit as end:
         if end.code == 0:  # --help
             raise
@@ -330,6 +330,23 @@ def parse(options: type[T], words: Sequence[str], default: T) -> T:
         plain = [" ".join(piece.split()) for piece in text]
         told = max(plain, key=len, default="the options were not understood").rstrip(".")
         raise Refused(f"{told}; see {prog} --help.") from None
+
+
+def bound(options: type, words: Sequence[str]) -> list[str]:
+    """The words, with values that begin with a dash (a formula, -skips) tied to their options."""
+    single = {
+        f"--{name.replace('_', '-')}"
+        for name, hint in typing.get_type_hints(options).items()
+        if hint is not bool and typing.get_origin(hint) is not tuple
+    }
+    tied: list[str] = []
+    for word in words:
+        dashed = word.startswith("-") and not word.startswith("--") and word != "-h"
+        if dashed and tied and tied[-1].replace("_", "-") in single:
+            tied[-1] += f"={word}"
+        else:
+            tied.append(word)
+    return tied
 
 
 def positional(words: Sequence[str]) -> tuple[list[str], list[str]]:

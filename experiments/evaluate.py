@@ -145,6 +145,9 @@ def evaluate(
         objective: told in parts, equation (3); it changes nothing that happens.
         batch: people walked side by side. Policies that draw see other draws under another batch.
         progress: told the share done, 0..1, after each decision.
+
+    Raises:
+        NotFinite: a part of the objective sums to no number.
     """
     if users < 1:
         raise ValueError(f"users={users}; an evaluation needs at least 1 user.")
@@ -183,10 +186,27 @@ def walk(
         out = cohort.outcomes
         if not (out["fetches"] > 0).any():
             raise RuntimeError("no user acted in a step, yet some are not over; the world hangs.")
-        parts = {} if objective is None else objective.parts(watcher.step(obs, info))
+        parts: Mapping[str, Floats] = {}
+        if objective is not None:
+            with np.errstate(over="ignore", invalid="ignore"):  # Tally.add looks
+                parts = objective.parts(watcher.step(obs, info))
         tally.add(out, action, np.asarray(terminated, bool), parts)
         told(float(np.where(cohort.over, 1.0, np.minimum(tally.clock / horizon, 1.0)).mean()))
     return tally.result()
+
+
+class NotFinite(ValueError):
+    """A reward sums to no number."""
+
+
+def check_finite(label: str, sums: Floats) -> None:
+    """NotFinite unless all sums (n,) of a reward, or of a part, are numbers."""
+    lost = np.flatnonzero(~np.isfinite(sums))
+    if len(lost):
+        raise NotFinite(
+            f"{label} sums to {sums[lost[0]]:g} for some people; weigh it by less, or mend what "
+            "it is made of"
+        )
 
 
 class Tally:
@@ -225,6 +245,9 @@ class Tally:
         """Count one step. ``out`` OUTCOME[n]; blank rows (nobody acted) count for nothing.
 
         parts: what the step was worth by an objective, (n,) by part.
+
+        Raises:
+            NotFinite: so far a part sums to no number.
         """
         on = out["fetches"] > 0
         clock = np.where(on, out["clock"], self.clock)
@@ -233,7 +256,9 @@ class Tally:
             self.users[name] += weight * out[field]
             self.users[f"undiscounted_{name}"] += np.where(on, out[field], 0.0)
         for label, part in parts.items():
-            self.rewards[label] = self.rewards.get(label, 0.0) + weight * part
+            with np.errstate(over="ignore", invalid="ignore"):
+                self.rewards[label] = self.rewards.get(label, 0.0) + weight * part
+            check_finite(label, self.rewards[label])
         worth = out["revenue"] + self.day_value * out["satisfied_day"]
         late = clock >= 24.0 * (self.horizon_days - LAST_DAYS)
         self.last_week += np.where(late, weight * worth, 0.0)
@@ -295,7 +320,9 @@ def with_rewards(users: Records, parts: Mapping[str, Floats]) -> Records:
     """METRIC[n] with the columns of equation (3); as they were without parts."""
     if not parts:
         return users
-    columns = {REWARD: np.sum(list(parts.values()), axis=0)}
+    with np.errstate(over="ignore", invalid="ignore"):
+        columns = {REWARD: np.sum(list(parts.values()), axis=0)}
+    check_finite(REWARD, columns[REWARD])
     columns |= {PART + label: part for label, part in parts.items()}
     told = np.zeros(len(users), [*METRIC.descr, *((name, "f8") for name in columns)])
     for name in METRIC.names or ():

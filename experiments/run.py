@@ -76,18 +76,31 @@ class RunFolder:
         self.unlock: Callable[[], object] = lambda: None  # lets another longplay work here
 
     @classmethod
-    def create(cls, path: Path, config: Mapping[str, Any], command: Sequence[str]) -> RunFolder:
-        """Make a new folder, and lock it; Refused if anything is there already."""
+    def create(
+        cls,
+        path: Path,
+        config: Mapping[str, Any],
+        command: Sequence[str],
+        *,
+        resumable: bool = True,
+    ) -> RunFolder:
+        """Make a new folder, and lock it; Refused if anything is there already.
+
+        resumable: whether the command has a --resume, to be told of.
+        """
         path = Path(path)
+        taken = Refused(
+            f"{path} exists already and nothing in it was touched; give another --out"
+            + (", or --resume to go on with the run in it." if resumable else ".")
+        )
         if exists(path):
-            raise Refused(
-                f"{path} exists already and nothing in it was touched; give another --out, or "
-                "--resume to go on with the run in it."
-            )
+            raise taken
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.mkdir()
         except OSError as error:
+            if exists(path):  # another one was faster
+                raise taken from None
             raise Refused(
                 f"{path} cannot be made ({error.strerror}); give an --out that can be written to."
             ) from None

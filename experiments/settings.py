@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
+from longplay.experiments.evaluate import REWARD
 from longplay.experiments.run import Refused
 
 if TYPE_CHECKING:
@@ -99,23 +100,39 @@ def check(settings: Settings) -> list[Entry]:
             cohort = cohort_maker(settings, entry)(1)
         except (ValueError, TypeError) as error:
             raise Refused(f"agent {entry.label!r} cannot play here: {error}") from None
-        _can_pay(cohort, objective)
+        if objective is not None:
+            check_paid(cohort, objective)
     return entries
 
 
-def _can_pay(cohort: Cohort, objective: Objective | None) -> None:
-    """Refused if a cohort cannot be paid by an objective: a study shorter than it looks ahead."""
+def check_paid(
+    cohort: Cohort,
+    objective: Objective,
+    called: str = "reward",
+    horizon: str = "--horizon-days",
+) -> None:
+    """Refused if a cohort cannot be paid by an objective: a study shorter than it looks ahead.
+
+    called: the user's word for the objective.
+    horizon: the option that sets how long people are watched.
+    """
     from longplay.rewards import rewarded
 
-    if objective is not None:
-        try:
-            rewarded(cohort, objective)
-        except (ValueError, TypeError) as error:
-            raise Refused(_sentence(f"reward: {error}")) from None
+    if objective.window_days > cohort.horizon_days:
+        raise Refused(
+            f"{called}: {objective} looks {objective.window_days:g} days ahead, the study lasts "
+            f"{cohort.horizon_days:g}; give {horizon} of at least that, or a shorter window."
+        )
+    try:
+        rewarded(cohort, objective)
+    except (ValueError, TypeError) as error:
+        raise not_paid(error, called) from None
 
 
-def _sentence(text: str) -> str:
-    return text if text.endswith((".", "?")) else text + "."
+def not_paid(error: Exception, called: str = "reward") -> Refused:
+    """What is wrong with an objective, as a sentence."""
+    text = " ".join(str(error).split())
+    return Refused(f"{called}: {text}{'' if text.endswith(('.', '?')) else '.'}")
 
 
 def _within(name: str, came: int, reason: str) -> None:
@@ -179,12 +196,21 @@ def is_scenario(name: str) -> bool:
 
 def find_objective(reward: str | None) -> Objective | None:
     """The objective that a formula says, None for the world's own; Refused if it is no formula."""
+    return None if reward is None else read_objective(reward)
+
+
+def read_objective(formula: str, called: str = "reward") -> Objective:
+    """The objective that a formula says; Refused with one sentence if it is none."""
     from longplay.rewards import parse
 
     try:
-        return None if reward is None else parse(reward)
-    except ValueError as error:
-        raise Refused(_sentence(f"reward: {error}")) from None
+        objective = parse(formula)
+    except (ValueError, TypeError) as error:
+        raise not_paid(error, called) from None
+    labels = [term.label for _, term in objective.terms()]
+    if REWARD in labels and len(labels) > 1:
+        raise Refused(f"{called}: a part is called {REWARD!r}, as their sum is; rename it.")
+    return objective
 
 
 def find_entry(label: str, decision: Decision, task: str) -> Entry:

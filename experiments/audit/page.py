@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from longplay.experiments.audit.candidates import Candidate
-from longplay.experiments.audit.study import Audit, Confirmed, Findings, checked
+from longplay.experiments.audit.study import REPORT, Audit, Confirmed, Findings, checked
 from longplay.experiments.audit.trace import Trace, trace
 from longplay.experiments.facts.picture import Curve, chart
 from longplay.experiments.report.wording import amount, inline
@@ -40,7 +40,7 @@ def write(folder: Path, found: Findings, command: Sequence[str]) -> str:
     write_json(folder / "audit.json", as_json(found, told, command))
     for name, text in (
         ("audit.svg", figure(found)),
-        ("audit.md", page(found, told, command)),
+        (REPORT, page(found, told, command)),
     ):
         with replacing(folder / name) as half:
             half.write_text(text, encoding="utf-8")
@@ -63,11 +63,13 @@ def answer(found: Findings) -> str:
     tried = f"{len(found.searched)} policies"
     if worst is not None:
         more, less = worst.change["reward"], negative(worst.change["value"])
+        again = len(found.confirmed)
+        of_them = f"worst of the {again}" if again > 1 else "one"
         return (
-            f"{reward} can be gamed. The worst of {tried}, {worst.candidate.name}, "
-            f"{worst.candidate.about}: beside {found.base.name} it raises the reward by "
-            f"{inline(more)} a person{share_of(found, more, 'reward')} while true value falls by "
-            f"{inline(less)}{share_of(found, less, 'value')}."
+            f"{reward} can be gamed. The {of_them} looked at again, of {tried} tried, is "
+            f"{worst.candidate.name} ({worst.candidate.about}): beside {found.base.name} it raises "
+            f"the reward by {inline(more)} a person{share_of(found, more, 'reward')} while true "
+            f"value falls by {inline(less)}{share_of(found, less, 'value')}."
         )
     if all(one.reward.low == one.reward.high == 0.0 for one in found.searched):
         return f"{reward} was the same under all of {tried}: nothing here moves it."
@@ -136,8 +138,8 @@ def confirmations(found: Findings) -> list[str]:
     count = len(found.confirmed)
     lines += [
         f"Intervals cover {100.0 * found.level:.4g} % each, so that with {count} of them looked "
-        "at, one that does not game the reward passes for one that does in at most 2.5 % of "
-        "audits.",
+        "at, one that does not game the reward passes for one that does in about 2.5 % of audits; "
+        "in more where few people make most of a difference (docs/audit.md).",
         "",
         "| policy | what it does | games it | " + " | ".join(HEADS.values()) + " |",
         "|---|---|---|" + "---:|" * len(HEADS),

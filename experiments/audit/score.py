@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from longplay.experiments.evaluate import BATCH, Tally
+from longplay.experiments.evaluate import BATCH, Tally, check_finite
 from longplay.experiments.paired import Floats
 from longplay.experiments.stats import Bootstrap, Interval
 from longplay.rewards import Objective, rewarded
@@ -48,6 +48,9 @@ def score(
         users: how many people, from ``first_user`` on.
         seed: of the world.
         batch: people walked side by side; the numbers do not depend on it unless the policy draws.
+
+    Raises:
+        NotFinite: the objective sums to no number.
     """
     parts: list[dict[str, Floats]] = []
     for first in range(0, users, batch):
@@ -72,10 +75,13 @@ def live(
     earned = np.zeros(cohort.num_envs)
     while not cohort.over.all():
         action = policy.act(obs, rng).action
-        obs, reward, terminated, _, _ = env.step(action)
-        out = cohort.outcomes
+        with np.errstate(over="ignore", invalid="ignore"):  # sums are looked at below
+            obs, reward, terminated, _, _ = env.step(action)
+            out = cohort.outcomes
+            weight = np.where(out["fetches"] > 0, tally.gamma ** (out["clock"] / 24.0), 0.0)
+            earned += weight * reward
+        check_finite(str(objective), earned)
         tally.add(out, action, np.asarray(terminated, bool))
-        earned += np.where(out["fetches"] > 0, tally.gamma ** (out["clock"] / 24.0) * reward, 0.0)
     people = tally.result().users
     return {"reward": earned, **{name: people[name].copy() for name in MEASURES[1:]}}
 

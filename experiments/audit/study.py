@@ -11,15 +11,32 @@ only those figures are reported.
 
 **Many looks.** A confirmed find needs the reward's interval above 0 and the value's below 0, each
 of level 1 - 0.05 / m for the m policies that are confirmed. A policy that does not game the reward
-is off on one of the two sides, so that it passes with a probability of at most 0.025 / m, and any
-of the m with at most 2.5 %, however many were searched. The loss named is the largest of m, so a
-little too large; its interval covers it among all m.
+is off on one of the two sides, so that it passes with a probability of about 0.025 / m at most, and
+any of the m with about 2.5 %, however many were searched: so much if the differences between people
+are near normal. The loss named is the largest of m, so a little too large; its interval covers it
+among all m.
+
+**Skewed differences** make false finds more frequent, since the bootstrap has not seen what is
+rare. How often one of m = 4 policies seems to fall though its mean is 0, where all four surely
+raise the reward and no two have to do with each other (the hardest case; 200 to 400 simulated
+audits, standard error about 1 to 2.5):
+
+    people                     20    100    500   1000
+    normal                      4      4      2      3   [% of audits]
+    lognormal, sd of log 1.2   34     19      7      5
+    a rare gain, 2 % of people 98     41      4      7
+    a rare gain, 0.5 %        100     97     36     14
+
+So fewer than LEAST people are refused, and a find among few is no more than a suspicion. Real
+differences lie between: docs/audit.md.
 
 That nothing was found is no proof: only these families, at this budget, were looked through.
 """
 
 from __future__ import annotations
 
+import json
+import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -31,19 +48,21 @@ import numpy as np
 from longplay.experiments.audit.candidates import BASES, Candidate, candidates
 from longplay.experiments.audit.score import MEASURES, Scores, intervals, score
 from longplay.experiments.compare import one_torch_thread
-from longplay.experiments.evaluate import EVALUATION_SEED, HELD_OUT
+from longplay.experiments.evaluate import EVALUATION_SEED, HELD_OUT, NotFinite
 from longplay.experiments.paired import Floats
-from longplay.experiments.run import Refused, RunFolder
+from longplay.experiments.run import Refused, RunFolder, exists
 from longplay.experiments.settings import (
     Decision,
     Settings,
     check,
+    check_paid,
     cohort_maker,
     find_task,
+    not_paid,
+    read_objective,
 )
 from longplay.experiments.stats import Interval
 from longplay.rewards import Objective, rewarded
-from longplay.rewards import parse as parse_formula
 
 if TYPE_CHECKING:
     from longplay.agents.policy import Policy
@@ -52,8 +71,10 @@ if TYPE_CHECKING:
 SEARCHED = 1 << 23  # number of the first person of the search; training starts at 0
 SEARCH_SEED = 500_000  # of the search's world, + the audit's seed
 FINALISTS = 3  # finds of the search that are confirmed, beside the trained policy
-LEAST, MOST = 20, 10_000  # people, for an interval; policies, more is a slip of the hand
+LEAST, MOST = 100, 10_000  # people to confirm on; policies, more is a slip of the hand
 ALPHA = 0.05
+CALLED = "REWARD"  # the command's word for what is audited
+REPORT = "audit.md"  # written last: an audit that has it is done
 
 Say = Callable[[str], None]
 
@@ -144,16 +165,41 @@ def command(asked: Audit, formula: str, words: Sequence[str]) -> int:
     """
     from longplay.experiments.audit import page
 
-    objective = find_objective(formula)
+    objective = read_objective(formula, CALLED)
     settings = checked(asked)
-    check_paid(settings, objective)
+    people = cohort_maker(settings, check(settings)[0])(1)
+    check_paid(people, objective, CALLED, horizon="--days")
     out = asked.out or Path("runs") / f"{time.strftime('%Y%m%d-%H%M%S')}-audit"
     typed = ["longplay", "audit", *words]
-    folder = RunFolder.create(out, {"audit": page.settings_of(asked, objective)}, typed)
-    found = audit(asked, objective, settings, say=say_on_screen, keep=folder.path / "ppo")
+    check_leftover(out)
+    folder = RunFolder.create(
+        out, {"audit": page.settings_of(asked, objective)}, typed, resumable=False
+    )
+    try:
+        found = audit(asked, objective, settings, say=say_on_screen, keep=folder.path / "ppo")
+    except NotFinite as error:
+        folder.unlock()
+        shutil.rmtree(folder.path)  # made above; it holds nothing yet
+        raise not_paid(error, CALLED) from None
     print(page.write(folder.path, found, typed))
     folder.unlock()
     return 0
+
+
+def check_leftover(out: Path) -> None:
+    """Refused if there is an audit under way, or one that was stopped: there is no going on."""
+    try:
+        begun = exists(out) and "audit" in json.loads((out / "config.json").read_text("utf-8"))
+    except (OSError, ValueError, TypeError):  # somebody else's folder
+        return
+    if begun and not (out / REPORT).exists():
+        folder = RunFolder(out)
+        folder.lock()  # Refused while the other one is at work
+        folder.unlock()
+        raise Refused(
+            f"{out} holds an audit that was stopped, and an audit cannot go on where it was; "
+            "delete the folder and run again, or give another --out."
+        )
 
 
 def say_on_screen(text: str) -> None:
@@ -161,28 +207,6 @@ def say_on_screen(text: str) -> None:
     import sys
 
     print(f"longplay: {text}", file=sys.stderr)
-
-
-def find_objective(formula: str) -> Objective:
-    """The objective of a formula; Refused with one sentence if it is none."""
-    try:
-        return parse_formula(formula)
-    except (ValueError, TypeError) as error:
-        raise refused(error) from None
-
-
-def check_paid(settings: Settings, objective: Objective) -> None:
-    """Refused unless the world's people can be paid by the objective."""
-    try:
-        rewarded(cohort_maker(settings, check(settings)[0])(1), objective)
-    except (ValueError, TypeError) as error:
-        raise refused(error) from None
-
-
-def refused(error: Exception) -> Refused:
-    """What is wrong with the formula, as a sentence."""
-    text = " ".join(str(error).split())
-    return Refused(f"REWARD: {text}{'' if text[-1] in '.?' else '.'}")
 
 
 def checked(asked: Audit) -> Settings:
@@ -202,7 +226,7 @@ def checked(asked: Audit) -> Settings:
     )
     check(settings)
     if asked.users < LEAST:
-        raise Refused(f"users={asked.users}; intervals over people need at least {LEAST}.")
+        raise Refused(f"users={asked.users}; finds are confirmed on at least {LEAST} people.")
     if not 1 <= asked.policies <= MOST:
         raise Refused(f"policies={asked.policies}; wanted 1 to {MOST:,} random policies.")
     if asked.train_steps < 0:
@@ -239,15 +263,16 @@ def audit(
         return score(one.policy, make_cohort, objective,
                      users=users, first_user=first_user, seed=seed)  # fmt: skip
 
+    users, seed = asked.users // 2, SEARCH_SEED + asked.seed
     with one_torch_thread(None if untrained else "rl"):
+        at_base = scores(base, users, SEARCHED, seed)  # first: a reward may come to no number
         if untrained:
             say(f"no policy is trained on the reward: {untrained}.")
         else:
             say(f"PPO learns from {objective}, {asked.train_steps:,} decisions...")
             tried.append(trained(asked, objective, task, make_cohort, keep))
-        users, seed = max(LEAST, asked.users // 2), SEARCH_SEED + asked.seed
         say(f"searching {len(tried)} policies on {users} people...")
-        searched = search(base, tried, lambda one: scores(one, users, SEARCHED, seed))
+        searched = search(at_base, tried, lambda one: scores(one, users, SEARCHED, seed))
         finals = finalists(searched)
         say(f"{sum(one.gamed for one in searched)} raise the reward while value falls; "
             f"{len(finals)} are looked at again on {asked.users} other people...")  # fmt: skip
@@ -309,10 +334,9 @@ def trained(
 
 
 def search(
-    base: Candidate, tried: Sequence[Candidate], scores: Callable[[Candidate], dict[str, Floats]]
+    at_base: Scores, tried: Sequence[Candidate], scores: Callable[[Candidate], dict[str, Floats]]
 ) -> list[Tried]:
     """Every policy beside the base, on the people that ``scores`` walks."""
-    at_base = scores(base)
     rewards, values = [], []
     for one in tried:
         mine = scores(one)

@@ -19,6 +19,7 @@ from longplay.experiments.evaluate import (
     HELD_OUT,
     METRIC,
     Evaluation,
+    NotFinite,
     Tally,
     beyond_horizon,
     evaluate,
@@ -287,6 +288,12 @@ def test_parts_of_a_reward_worked_out_by_hand() -> None:
     assert told.users["reward:pain"].tolist() == [-1 - 2 / 2, 0.0]
     assert told.users["reward"].tolist() == [5.0, 2.0]
     assert told.users["user"].tolist() == [HELD_OUT, HELD_OUT + 1]
+
+
+@pytest.mark.parametrize("reward", [1e308 * Minutes(), -1e308 * (Minutes() * Minutes())])
+def test_a_reward_that_sums_to_no_number_is_refused(reward: Objective) -> None:
+    with pytest.raises(NotFinite, match=r"sums to -?inf for some people; weigh it by less"):
+        evaluate(fixed(3), make_cohort, users=11, seed=0, objective=reward)
 
 
 WISH = 0.7 * Minutes() - 0.3 * Skips() + 2 * Returned1d()

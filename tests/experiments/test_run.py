@@ -87,9 +87,13 @@ def test_an_existing_folder_is_refused_untouched(tmp_path: Path) -> None:
     with pytest.raises(Refused, match="exists already"):
         RunFolder.create(tmp_path / "run", CONFIG, ["longplay"])
     assert [p.name for p in (tmp_path / "run").iterdir()] == ["thesis.txt"]
+    with pytest.raises(Refused, match=r"another --out\.$"):  # no advice that does not exist
+        RunFolder.create(tmp_path / "run", CONFIG, ["longplay"], resumable=False)
     (tmp_path / "file").write_text("mine")
     with pytest.raises(Refused, match="exists already"):
         RunFolder.create(tmp_path / "file", CONFIG, ["longplay"])
+    with pytest.raises(Refused, match=r"cannot be made \(.*\); give an --out"):
+        RunFolder.create(tmp_path / "file" / "run", CONFIG, ["longplay"])
 
 
 def test_environment_tells_what_made_it(tmp_path: Path) -> None:
