@@ -185,21 +185,17 @@ def abtest(
     """
     _check(objective, control, treatment)
     _check_settings(objective, paired, gamma_day, level)
-    named = ("control", "treatment")
-    sums = [
-        _sums(objective, log, 1.0 if gamma_day is None else gamma_day, name)
-        for log, name in zip((control, treatment), named, strict=True)
-    ]
-    people = _people([numbers for numbers, _ in sums], users)
-    for name, crowd, (numbers, _) in zip(named, people, sums, strict=True):
+    gamma = 1.0 if gamma_day is None else gamma_day
+    logs = {"control": control, "treatment": treatment}
+    sums = {name: _sums(objective, log, gamma, name) for name, log in logs.items()}
+    people = _people([numbers for numbers, _ in sums.values()], users)
+    for (name, (numbers, _)), crowd in zip(sums.items(), people, strict=True):
         _check_people(name, crowd, numbers)
     pair = is_paired(people, paired)
-    x, y = (_of(crowd, *own) for crowd, own in zip(people, sums, strict=True))
+    x, y = (_of(crowd, *own) for crowd, own in zip(people, sums.values(), strict=True))
     labels = [term.label for _, term in objective.terms()]
-    rows = [
-        effect_of(label, a, b, pair, level)
-        for label, a, b in zip([*labels, TOTAL], _with_total(x), _with_total(y), strict=True)
-    ]
+    named = zip([*labels, TOTAL], x, y, strict=True)
+    rows = [effect_of(label, a, b, pair, level) for label, a, b in named]
     return ABTest(
         objective=objective,
         paired=pair,
@@ -342,15 +338,10 @@ def is_paired(people: Sequence[Numbers], paired: bool | None) -> bool:
 
 
 def _of(crowd: Numbers, acted: Numbers, sums: Floats) -> Floats:
-    """Sums (parts, users) of everybody in a crowd; 0 of those who never acted."""
+    """Sums (parts, users) of everybody in a crowd, 0 of those who never acted; last, their sum."""
     whole = np.zeros((len(sums), len(crowd)))
     whole[:, np.searchsorted(crowd, acted)] = sums
-    return whole
-
-
-def _with_total(sums: Floats) -> Floats:
-    """Sums (parts, users), and below them those of all parts."""
-    return np.vstack([sums, sums.sum(axis=0)])
+    return np.vstack([whole, whole.sum(axis=0)])
 
 
 def effect_of(label: str, x: Floats, y: Floats, paired: bool, level: float) -> Effect:

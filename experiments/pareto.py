@@ -19,7 +19,8 @@ redrawn studies in which a policy is on the front says how sure that is.
 
 **Quality of a set.** Hypervolume (Zitzler and Thiele 1999): the volume between a fixed reference
 and the set, exact for two and three parts. Expected utility (Zintgraf et al. 2015): the mean, over
-utilities, of the best that the set offers each.
+utilities, of the best that the set offers each. Even weights over parts in their own units make it
+a tale of the part with the largest numbers: weigh the parts to one scale before.
 """
 
 from __future__ import annotations
@@ -164,7 +165,7 @@ class Front:
     prices: tuple[Exchange, ...]  # neighbours on its hull: between which prices each is chosen
     reference: tuple[float, ...]  # of the hypervolume
     volume: Interval
-    utility: Interval  # expected utility, over linear weights spread evenly over the simplex
+    utility: Interval  # expected utility, over linear weights of the parts, evenly over the simplex
 
 
 def front_of(
@@ -185,7 +186,7 @@ def front_of(
     Raises:
         ValueError: other than two or three different parts, or one that the panel lacks.
     """
-    k, d = len(panel.agents), len(parts)
+    d = len(parts)
     corner = tuple(map(float, (0.0,) * d if reference is None else reference))
     if d not in (2, 3) or len(set(parts)) < d or len(corner) != d:
         raise ValueError(
@@ -193,18 +194,34 @@ def front_of(
             "and a number for each"
         )
     boot, draws = _means(panel, parts, seed)
-
-    def of_points(m: Floats) -> Floats:
-        return m.reshape(*m.shape[:-1], k, d)
-
-    means = boot.intervals(draws)
-    kept = nondominated(of_points(draws.point))
-    share = nondominated(of_points(draws.both)).mean(axis=0)
-    hull = on_the_hull(of_points(draws.point)) if d == 2 else None
+    points = _by_policy(draws.point, d)
+    kept = nondominated(points)
+    hull = on_the_hull(points) if d == 2 else None
     utilities = [Linear(tuple(w)) for w in simplex(d, STEPS[d])]
-    volume = draws.of(lambda m: hypervolume(of_points(m), corner)[..., None])
-    utility = draws.of(lambda m: expected_utility(of_points(m), utilities)[..., None])
-    members = tuple(
+    volume = draws.of(lambda m: hypervolume(_by_policy(m, d), corner)[..., None])
+    utility = draws.of(lambda m: expected_utility(_by_policy(m, d), utilities)[..., None])
+    return Front(
+        tuple(parts),
+        _members(panel.agents, boot, draws, d, kept, hull),
+        () if hull is None else _exchanges(boot, draws, panel.agents, kept),
+        () if hull is None else _exchanges(boot, draws, panel.agents, hull),
+        corner,
+        boot.interval(volume),
+        boot.interval(utility),
+    )
+
+
+def _by_policy(means: Floats, d: int) -> Floats:
+    """Means of d parts, policy by policy (..., k d), as points (..., k, d)."""
+    return means.reshape(*means.shape[:-1], means.shape[-1] // d, d)
+
+
+def _members(
+    names: Sequence[str], boot: Bootstrap, draws: Draws, d: int, kept: Bools, hull: Bools | None
+) -> tuple[Member, ...]:
+    means = boot.intervals(draws)
+    share = nondominated(_by_policy(draws.both, d)).mean(axis=0)
+    return tuple(
         Member(
             name,
             tuple(means[i * d : (i + 1) * d]),
@@ -212,16 +229,7 @@ def front_of(
             float(share[i]),
             None if hull is None else bool(hull[i]),
         )
-        for i, name in enumerate(panel.agents)
-    )
-    return Front(
-        tuple(parts),
-        members,
-        () if hull is None else _exchanges(boot, draws, panel.agents, kept),
-        () if hull is None else _exchanges(boot, draws, panel.agents, hull),
-        corner,
-        boot.interval(volume),
-        boot.interval(utility),
+        for i, name in enumerate(names)
     )
 
 

@@ -58,7 +58,7 @@ MISTAKES = {
     "compare --horizon-days inf": ["horizon-days=inf"],
     "compare --reward": ["--reward", "without a value"],
     "compare --reward minuts": ["'minuts'", "Did you mean minutes?"],
-    "compare --reward -skpis": ["'skpis'", "Did you mean skips?"],
+    "compare --reward -skpis": ["'skpis'", "Did you mean skips or"],
     "compare --reward (reward:=minutes)+skips": ["a part is called 'reward'", "rename it"],
     "compare --name -q --agents nobody": ["'nobody'"],
     "compare --reward 0.7*minutes-": ["'0.7*minutes-'", "no formula"],

@@ -376,10 +376,21 @@ def test_the_examples_of_the_page_run_and_say_what_it_says(tmp_path, monkeypatch
     for block in re.findall(r"```python\n(.*?)```", text, flags=re.S):
         exec(compile(block, "objectives-several.md", "exec"), {"__name__": "page"})
     said = capsys.readouterr().out
-    rows = re.compile(r"^\| (fixed-\S+) \| (\S+) ", flags=re.M)
-    assert [a for a, _ in rows.findall(said)] == [a for a, _ in rows.findall(text)]
-    rates = re.compile(r"^\| (fixed-\S+) \| (fixed-\S+) \| (\S+) ", flags=re.M)
-    for told, seen in zip(rates.findall(text), rates.findall(said), strict=True):
-        assert told[:2] == seen[:2]
-        assert float(seen[2]) == pytest.approx(float(told[2]), rel=0.01)
+    figures = re.compile(r"^(?:\| fixed-|Hypervolume ).*", flags=re.M)
+    number = re.compile(r"(?<![\w-])(?:\d+(?:\.\d+)?|inf)")
+    rows = list(zip(figures.findall(text), figures.findall(said), strict=True))
+    assert len(rows) == 6 + 5 + 3 + 1
+    for told, seen in rows:
+        assert number.sub("#", seen) == number.sub("#", told)
+        wanted = [float(x) for x in number.findall(told)]
+        assert [float(x) for x in number.findall(seen)] == pytest.approx(wanted, rel=0.01)
+    # What the text says of them
+    prose = " ".join(text.split())
+    worth = sorted(map(float, re.findall(r"^fixed-\S+ (\S+) \[", said, flags=re.M)))
+    told = re.findall(r"it is worth (\S+), and the next best (\S+)\. ", prose)[0]
+    assert worth[:-3:-1] == pytest.approx([float(x) for x in told], rel=0.01)
+    (days,) = re.findall(r"^\| fixed-none \| 0 \[0, 0\] \| (\S+) ", said, flags=re.M)
+    (utility,) = re.findall(r"Expected utility: (\S+) ", said)
+    halved = [float(x) for x in re.findall(r"of the (\S+) above, (\S+) are half", prose)[0]]
+    assert halved == pytest.approx([float(utility), float(days) / 2], rel=0.01)
     assert (tmp_path / "front.svg").read_text().startswith("<svg")
