@@ -85,6 +85,7 @@ METRIC = np.dtype(  # one row a user
         ("beyond", "f8"),  # equation (2), the value estimated beyond the horizon [money]
     ]
 )
+LARGEST = 1e15  # sum of a reward over a life; its square is a number even to learners, in float32
 
 REWARD, PART = "reward", "reward:"  # columns of equation (3), of runs with an objective
 
@@ -196,12 +197,12 @@ def walk(
 
 
 class NotFinite(ValueError):
-    """A reward sums to no number."""
+    """A reward sums to no number, or to one that is too large to be squared."""
 
 
 def check_finite(label: str, sums: Floats) -> None:
-    """NotFinite unless all sums (n,) of a reward, or of a part, are numbers."""
-    lost = np.flatnonzero(~np.isfinite(sums))
+    """NotFinite unless all sums (n,) of a reward, or of a part, are numbers within LARGEST."""
+    lost = np.flatnonzero(~(np.abs(sums) < LARGEST))
     if len(lost):
         raise NotFinite(
             f"{label} sums to {sums[lost[0]]:g} for some people; weigh it by less, or mend what "

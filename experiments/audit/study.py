@@ -179,7 +179,7 @@ def command(asked: Audit, formula: str, words: Sequence[str]) -> int:
         found = audit(asked, objective, settings, say=say_on_screen, keep=folder.path / "ppo")
     except NotFinite as error:
         folder.unlock()
-        shutil.rmtree(folder.path)  # made above; it holds nothing yet
+        shutil.rmtree(folder.path)  # made above, and of no use
         raise not_paid(error, CALLED) from None
     print(page.write(folder.path, found, typed))
     folder.unlock()
