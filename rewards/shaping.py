@@ -84,10 +84,17 @@ class State(Objective):
 class Potential(Objective):
     """Equation (1): the change of a potential, discounted by the calendar.
 
-    Unit: that of phi. Range: any; between -max phi and max phi for phi >= 0. What it leaves
-    invariant: the order of policies, and with it the optimum, for a learner that discounts each
-    step as the world does (`CalendarRolloutBuffer`, `CalendarReplayBuffer`, or none at gamma 1).
-    With a constant gamma per decision the terms do not cancel, and the optimum may move.
+    Formula: d phi(s') - phi(s), d = gamma_day^(gap / 24) of the world, 0 at the end of a life.
+    Unit: that of phi. Range: any; between -max phi and max phi for phi >= 0. Source: Ng, Harada and
+    Russell, ICML 1999 [M], there for d = gamma. What it leaves invariant: the order of policies,
+    and with it the optimum, for a learner that discounts each step as the world does
+    (`CalendarRolloutBuffer`, `CalendarReplayBuffer`, or none at gamma 1).
+
+    With a constant gamma per decision the terms do not cancel, and the optimum may move. Neither
+    do they in sums over a log that are not discounted, which can turn the order of policies round
+    (in `bench`, layouts 9 and 21): multiply by `PresentValue(gamma_day=...)` of the world. And a
+    log that is cut at the horizon keeps d phi(s_T) of the last state, d discounted from its start;
+    small where the study is long, and no sign of a better policy.
 
     Args:
         phi: an objective on states: a formula of State(...), or a model fitted to states.

@@ -1,5 +1,8 @@
 """Potentials: they telescope along real lives, and leave the optimum of Tiny where it was."""
 
+import re
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -9,7 +12,7 @@ from longplay.envs.cohort import Cohort
 from longplay.envs.reference.tiny import GONE, LOADS, STATES, model
 from longplay.envs.spaces import HIDDEN_FEATURES, USER_FEATURES
 from longplay.envs.state import OUTCOME
-from longplay.rewards import Minutes, Potential, State, Step, per_user, record, rewarded
+from longplay.rewards import Minutes, Potential, Revenue, State, Step, per_user, record, rewarded
 
 AT = USER_FEATURES.index("tenure")
 PHI = Potential(State("tenure"))
@@ -65,6 +68,24 @@ def test_along_every_life_of_a_cohort_it_telescopes_to_minus_the_first_potential
     assert 0 < sum(churned) < 60  # some left, some were cut off at the horizon
     wanted = [left[u] * end[u] - first[u] for u in users.tolist()]
     assert sums == pytest.approx(wanted, abs=1e-9)
+
+
+def readme_worth(layout):
+    """Revenue and worth of each person, as the README's example of shaping comes to it."""
+    text = (Path(__file__).parents[2] / "README.md").read_text()
+    (block,) = [b for b in re.findall(r"```python\n(.*?)```", text, flags=re.S) if "Shaped" in b]
+    found: dict = {}
+    exec(block.replace("np.full(100, 9)", f"np.full(100, {layout})"), found)
+    revenue = per_user(found["log"], Revenue()(found["log"]))[1]
+    plain = per_user(found["log"], found["wish"](found["log"]))[1]
+    return revenue.mean(), plain.mean(), found["worth"].mean()
+
+
+def test_the_readmes_sums_keep_the_order_of_policies_and_undiscounted_ones_do_not():
+    (revenue, plain, worth), (more, undiscounted, better) = readme_worth(9), readme_worth(21)
+    assert more > revenue
+    assert better > worth
+    assert undiscounted < plain  # what Potential's page warns of
 
 
 def solved(rewards, discounts, P):
