@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from gymnasium.error import ResetNeeded
 
 from longplay.envs.cohort import Cohort
 from longplay.envs.session import Session
@@ -12,6 +13,7 @@ from longplay.envs.spaces import USER_FEATURES
 from longplay.rewards.objective import Objective
 from longplay.rewards.step import HIDDEN_ITEMS, WHAT, Step, without
 
+BEFORE = frozenset({"state", "topics", "next_topics"})  # what was before, or is set beside it
 SEEN = len(USER_FEATURES)  # what comes first in every observation; hidden features may follow
 
 
@@ -47,17 +49,25 @@ class Watcher:
         self._state: npt.NDArray[Any] | None = None
         self._topics: npt.NDArray[Any] | None = None
         self._items = without(cohort.shop.items, HIDDEN_ITEMS) if "items" in self.needs else None
+        self._whose = whose
+        self._begun = not self.needs & BEFORE  # nobody needs what was before the step
 
     def begin(self, obs: Any) -> None:
         """A reset (of some lanes, or all) led to these observations."""
         if self.needs:
             self._state, self._topics = self._states(obs), self._minutes()
+            self._begun = True
 
     def step(self, obs: Any, info: dict[str, Any]) -> Step:
-        """The step that led to these observations."""
+        """The step that led to these observations; ResetNeeded if no `begin` came before."""
         outcomes = self._base.outcomes
         if not self.needs:
             return Step(outcomes)
+        if not self._begun:
+            raise ResetNeeded(
+                f"{self._whose} needs what was before the step, and the life began before this "
+                "wrapper saw it: call reset on this wrapper first"
+            )
         state, topics = self._state, self._topics
         self._state, self._topics = self._states(obs), self._minutes()
         next_topics = self._topics
@@ -90,7 +100,7 @@ class Watcher:
             return None
         rows = np.asarray(obs["user"] if isinstance(obs, dict) else obs)
         rows = rows[None, :SEEN] if self._single else rows[:, :SEEN]
-        return rows if self._cohort.copy or self._single else rows.copy()
+        return rows.copy()  # observations are handed out, and may be written to
 
     def _minutes(self) -> npt.NDArray[Any] | None:
         """Minutes played by topic (n, 16), as arrays that stay."""

@@ -7,6 +7,9 @@ and observations stay as they are; `info["reward_parts"]` holds the parts whose 
 Rewards are of the users who acted: a step that only resets a life, or steps a finished one
 (autoreset modes NEXT_STEP and DISABLED), pays 0. With SAME_STEP the reward belongs to the life
 that ended, as do the parts, and the observation to the one that begins.
+
+Reset and step through the outermost wrapper. A reset of the inner environment past it goes unseen:
+objectives of states would then pay the next step from where the former life stood.
 """
 
 from typing import Any, TypeVar, cast

@@ -5,13 +5,25 @@ import warnings
 import gymnasium as gym
 import numpy as np
 import pytest
+from gymnasium.error import ResetNeeded
 from gymnasium.utils.env_checker import check_env
 from gymnasium.vector import AutoresetMode, SyncVectorEnv, VectorEnv
 
 import longplay.envs  # noqa: F401
 from longplay.envs.cohort import Cohort
 from longplay.envs.session import AdLoad
-from longplay.rewards import ActiveDay, Gap, Minutes, Revenue, Skips, Survey, rewarded
+from longplay.rewards import (
+    ActiveDay,
+    Gap,
+    Minutes,
+    Potential,
+    Revenue,
+    Skips,
+    State,
+    Survey,
+    rewarded,
+    vector_rewarded,
+)
 
 OBJECTIVE = 0.7 * Minutes() - 0.3 * Skips() + 2 * ActiveDay() - 0.1 * Gap()
 MODES = list(AutoresetMode)
@@ -137,3 +149,33 @@ def test_what_is_no_environment_is_refused(wrong):
 def test_other_environments_are_refused():
     with pytest.raises(TypeError, match="reports no outcomes"):
         rewarded(gym.make("CartPole-v1"), Minutes())
+
+
+SHAPED = Minutes() + Potential(State("tenure"))
+MAKERS = [lambda: AdLoad(**settings()), cohort]
+
+
+@pytest.mark.parametrize("make", MAKERS, ids=["one", "many"])
+def test_observations_are_the_callers_to_write_to(make):
+    env, calm = rewarded(make(), SHAPED), rewarded(make(), SHAPED)
+    action = 9 if isinstance(env, gym.Env) else np.full(8, 9)
+    obs, _ = env.reset(seed=1)
+    calm.reset(seed=1)
+    for _ in range(3):
+        obs[:] = 99.0
+        obs, reward, *_ = env.step(action)
+        assert np.array_equal(reward, calm.step(action)[1])
+
+
+@pytest.mark.parametrize("make", MAKERS, ids=["one", "many"])
+@pytest.mark.parametrize("wrap", [rewarded, lambda env, wish: vector_rewarded(env, [wish])])
+def test_a_wrapper_that_comes_in_the_middle_of_a_life_asks_for_its_reset(make, wrap):
+    inner = make()
+    action = 9 if isinstance(inner, gym.Env) else np.full(8, 9)
+    inner.reset(seed=1)
+    wrap(inner, Minutes()).step(action)  # which needs nothing of before
+    late = wrap(inner, SHAPED)
+    with pytest.raises(ResetNeeded, match="call reset on this wrapper first"):
+        late.step(action)
+    late.reset(seed=1)
+    late.step(action)
