@@ -31,6 +31,7 @@ from longplay.envs.compiled import compiled
 from longplay.rewards.behaviour import records
 from longplay.rewards.objective import Objective
 from longplay.rewards.panels import POOLED, known, table
+from longplay.rewards.settings import callable_word, share
 from longplay.rewards.signals import Signal
 from longplay.rewards.step import Step, Values
 
@@ -209,10 +210,7 @@ class Finished(Signal):
     share: float = 0.9  # of the duration, in (0, 1]
 
     def __post_init__(self) -> None:
-        if not (isinstance(self.share, (int, float)) and 0.0 < self.share <= 1.0):
-            raise ValueError(
-                f"share={self.share!r} of finished; wanted a number in (0, 1], e.g. 0.9"
-            )
+        object.__setattr__(self, "share", share(self.share, "share", self.name, 0.9))
 
     def judge(self, step: Step) -> Values:
         """Equation (1)."""
@@ -272,10 +270,6 @@ class FittedCompletion(Objective):
     needs = frozenset({"slots", "items"})
 
     def __init__(self, name: str, durations: Durations) -> None:
-        if not (isinstance(name, str) and name.isidentifier()):
-            raise ValueError(
-                f"name={name!r} of a completion; wanted one word of letters, digits, _"
-            )
         edges = np.asarray(durations.edges, np.float64)
         quantiles = np.asarray(durations.quantiles, np.float64)
         if quantiles.shape[:1] != (len(edges) + 1,) or quantiles.ndim != 2 or not quantiles.size:
@@ -286,7 +280,7 @@ class FittedCompletion(Objective):
         steps = np.diff(quantiles, axis=1)
         if not (np.all(np.diff(edges) > 0) and np.all(steps >= 0) and np.all(quantiles >= 0)):
             raise ValueError(f"{name}: edges and quantiles must rise; fit it with Completion.fit")
-        self.name = name
+        self.name = callable_word(name, " of a completion")
         self.durations = Durations(edges, quantiles)
         self._grid = grid_of(self.durations)
 

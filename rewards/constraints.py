@@ -30,13 +30,13 @@ import math
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from numbers import Real
 from typing import Any, NamedTuple, TypeVar, cast
 
 import numpy as np
 from gymnasium.vector import VectorEnv, VectorWrapper
 
 from longplay.rewards.objective import Objective, total
+from longplay.rewards.settings import real
 from longplay.rewards.signals import Signal
 from longplay.rewards.step import Outcomes
 from longplay.rewards.wrappers import rewarded
@@ -311,8 +311,9 @@ class ConstrainedVector(VectorWrapper):
 
 def _number(name: str, value: object) -> float:
     """`value` as a finite float."""
-    if isinstance(value, (bool, np.bool_)) or not isinstance(value, Real):
+    found = real(value)
+    if found is None:
         raise TypeError(f"{name} is {value!r}; wanted a number")
-    if not math.isfinite(float(value)):
-        raise ValueError(f"{name} is {float(value)}; wanted a finite number")
-    return float(value)
+    if not math.isfinite(found):
+        raise ValueError(f"{name} is {found}; wanted a finite number")
+    return found

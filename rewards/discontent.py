@@ -34,6 +34,7 @@ import numpy as np
 from longplay.envs.compiled import compiled
 from longplay.rewards import behaviour
 from longplay.rewards.panels import POOLED, known, table
+from longplay.rewards.settings import count, positive, up_to
 from longplay.rewards.signals import Signal
 from longplay.rewards.step import Step, Values
 
@@ -133,14 +134,8 @@ class FastSkips(Signal):
     run: int = 2  # plays in a row, at least 1
 
     def __post_init__(self) -> None:
-        if not (isinstance(self.seconds, (int, float)) and 0.0 < self.seconds <= 1e9):
-            raise ValueError(
-                f"seconds={self.seconds!r} of fast_skips; wanted a number above 0, e.g. 10"
-            )
-        if isinstance(self.run, bool) or not isinstance(self.run, int) or self.run < 1:
-            raise ValueError(
-                f"run={self.run!r} of fast_skips; wanted a whole number from 1, e.g. 2"
-            )
+        object.__setattr__(self, "seconds", positive(self.seconds, "seconds", self.name, 10))
+        object.__setattr__(self, "run", count(self.run, "run", self.name, 2))
 
     def judge(self, step: Step) -> Values:
         """Equation (4)."""
@@ -169,11 +164,8 @@ class Dissatisfaction(Signal):
 
     def __post_init__(self) -> None:
         for name in ("fast_skips_weight", "fatigue_weight"):
-            weight = getattr(self, name)
-            if not (isinstance(weight, (int, float)) and 0.0 <= weight <= 1e9):
-                raise ValueError(
-                    f"{name}={weight!r} of dissatisfaction; wanted a number of at least 0, e.g. 0.2"
-                )
+            weight = up_to(1e9, getattr(self, name), name, self.name, 0.2)
+            object.__setattr__(self, name, weight)
         known(self.panel, "fatigue")
 
     def judge(self, step: Step) -> Values:

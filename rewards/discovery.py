@@ -12,7 +12,6 @@ generalist-specialist score of Anderson et al., WWW 2020, doi 10.1145/3366423.33
 definition L].
 """
 
-import sys
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +21,8 @@ import numpy.typing as npt
 from longplay.envs.compiled import compiled
 from longplay.envs.state import TOPICS
 from longplay.rewards.completion import LAST_FETCH, ROUNDED, over_plays
+from longplay.rewards.returns import hours
+from longplay.rewards.settings import positive, share, up_to
 from longplay.rewards.signals import Signal
 from longplay.rewards.step import Outcomes, Step, Values
 
@@ -71,10 +72,7 @@ class Discovery(Signal):
     share: float = 0.9  # of the duration, in (0, 1]; free choice
 
     def __post_init__(self) -> None:
-        if not (isinstance(self.share, (int, float)) and 0.0 < self.share <= 1.0):
-            raise ValueError(
-                f"share={self.share!r} of discovery; wanted a number in (0, 1], e.g. 0.9"
-            )
+        object.__setattr__(self, "share", share(self.share, "share", self.name, 0.9))
 
     def judge(self, step: Step) -> Values:
         """Equation (1)."""
@@ -157,8 +155,9 @@ class DiversityMultiplier(Signal):
     least_minutes: float = 60.0  # [min], >= 0; free choice
 
     def __post_init__(self) -> None:
-        _not_negative(self.m, "m", self.name, 5, 100.0)
-        _not_negative(self.least_minutes, "least_minutes", self.name, 60, 1e9)
+        object.__setattr__(self, "m", up_to(100.0, self.m, "m", self.name, 5))
+        least = up_to(1e9, self.least_minutes, "least_minutes", self.name, 60)
+        object.__setattr__(self, "least_minutes", least)
         object.__setattr__(self, "range", (0.0, float(TOPICS) ** self.m * (1.0 + 1e-6)))
 
     def judge(self, step: Step) -> Values:
@@ -184,11 +183,8 @@ class RevisitMultiplier(Signal):
     c: float = 10.0  # [1], >= 0
 
     def __post_init__(self) -> None:
-        if not (isinstance(self.days, (int, float)) and 0.0 < self.days <= sys.float_info.max):
-            raise ValueError(
-                f"days={self.days!r} of {self.name}; wanted a finite number above 0, e.g. 1"
-            )
-        _not_negative(self.c, "c", self.name, 10, 1e9)
+        object.__setattr__(self, "days", positive(self.days, "days", self.name, 1))
+        object.__setattr__(self, "c", up_to(1e9, self.c, "c", self.name, 10))
         object.__setattr__(self, "range", (0.0, 1.0 + self.c))
 
     @property
@@ -198,7 +194,7 @@ class RevisitMultiplier(Signal):
 
     def evaluate(self, outcomes: Outcomes) -> Values:
         """Equation (4)."""
-        back = (outcomes["ended"] > 0) & (outcomes["away"] <= 24.0 * self.days)
+        back = (outcomes["ended"] > 0) & (outcomes["away"] <= hours(self.days))
         return np.where(back, 1.0 + self.c, 1.0)
 
 
@@ -227,11 +223,4 @@ class Generalist(Signal):
         score = np.sqrt(squares) / np.maximum(total, LEAST)
         return np.where(total > LEAST, 1.0 - np.minimum(score, 1.0), 0.0).reshape(
             minutes.shape[:-1]
-        )
-
-
-def _not_negative(number: object, setting: str, signal: str, example: int, most: float) -> None:
-    if not (isinstance(number, (int, float)) and 0.0 <= number <= most):
-        raise ValueError(
-            f"{setting}={number!r} of {signal}; wanted a number of 0 .. {most:g}, e.g. {example}"
         )

@@ -12,6 +12,7 @@ import numpy as np
 
 from longplay.rewards.models import Crossfit, LinearModel, Model, Trees, read_model
 from longplay.rewards.objective import Objective
+from longplay.rewards.settings import callable_word
 from longplay.rewards.step import Step
 
 
@@ -19,18 +20,17 @@ class Fitted(Objective):
     """An objective with a fitted model, called `name`.
 
     Args:
-        name: its label: one word.
+        name: its label: one word, none of those that formulas keep for themselves.
         model: what it predicts with.
         report: how well it did out of fold: `r2`, `low`, `high`, `users` and calibration
             `deciles` (see models.Crossfit), or nothing.
 
     Raises:
-        ValueError: no model came, or `name` is no word.
+        ValueError: no model came, or `name` is no such word.
     """
 
     def __init__(self, name: str, model: Model, report: Mapping[str, Any]) -> None:
-        if not (isinstance(name, str) and name.isidentifier()):
-            raise ValueError(f"name={name!r}; wanted one word of letters, digits and _")
+        name = callable_word(name)
         if not isinstance(model, (LinearModel, Trees)):
             raise ValueError(
                 f"{name} is used before fitting: model={model!r}; make it with "

@@ -4,6 +4,8 @@ A formula is made of signal names, with settings in brackets where wanted (`gap(
 features of the user (`state.tenure`), `potential(...)` of these, numbers, `+`, `-`, `*`, `/` by a
 number, and brackets; `(joy := ...)` names a part. Fitted objectives, which no formula can hold, are
 handed in by name: `parse("minutes + 2 * index", index=fitted)`. Nothing else is understood or run.
+
+A product of long sums may print more than LONGEST characters; `to_dict` keeps it all the same.
 """
 
 import ast
@@ -11,6 +13,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from longplay.rewards.objective import Objective
+from longplay.rewards.settings import RESERVED
 from longplay.rewards.shaping import Potential, State
 from longplay.rewards.signals import find_signal
 
@@ -20,7 +23,8 @@ def parse(text: str, **fitted: Objective) -> Objective:
 
     Args:
         text: the formula.
-        fitted: objectives that the formula may name, and signals that it may shadow.
+        fitted: objectives that the formula may name, and signals that it may shadow; none called
+            `state`, `potential` or `text`.
 
     Raises:
         ValueError: it is no formula, longer than LONGEST, or names an unknown or hidden signal.
@@ -31,8 +35,14 @@ def parse(text: str, **fitted: Objective) -> Objective:
         raise ValueError(
             f"{text[:20]!r}... has {len(text)} characters; a formula has at most {LONGEST}"
         )
+    for name in RESERVED:
+        if name in fitted:
+            raise ValueError(
+                f"{name} has a meaning of its own in formulas; hand the objective in by another "
+                f"name, e.g. my_{name}="
+            )
     try:
-        value = _read(ast.parse(text.strip(), mode="eval").body, fitted)
+        value = _read(_parsed(text), fitted)
     except SyntaxError as error:
         raise ValueError(f"{text!r} is no formula: {error.msg}. {EXAMPLE}") from None
     except (RecursionError, MemoryError):  # of _read, or of Python's own parser
@@ -46,6 +56,14 @@ def parse(text: str, **fitted: Objective) -> Objective:
 
 LONGEST = 2000  # characters; far beyond a sum of all signals
 EXAMPLE = "Write signals and weights, e.g. 0.7 * minutes - 0.3 * skips"
+
+
+def _parsed(text: str) -> ast.expr:
+    """As Python reads it; SyntaxError if it cannot."""
+    try:
+        return ast.parse(text.strip(), mode="eval").body
+    except ValueError as error:  # a null byte, or half a character (a lone surrogate)
+        raise SyntaxError("it holds a character that no text can have") from error
 
 
 def _read(node: ast.expr, fitted: Mapping[str, Objective]) -> Any:
@@ -62,7 +80,7 @@ def _read(node: ast.expr, fitted: Mapping[str, Objective]) -> Any:
         case ast.Call(func=ast.Name(id="potential"), args=[phi], keywords=[]):
             return Potential(_read(phi, fitted))
         case ast.Call(func=ast.Name(id=name), args=[], keywords=settings):
-            return find_signal(name, **{str(s.arg): _setting(s.value) for s in settings})
+            return _signal(name, settings, fitted)
         case ast.NamedExpr(target=ast.Name(id=name), value=inner):
             return _named(name, _read(inner, fitted))
         case ast.UnaryOp(op=ast.USub(), operand=operand):
@@ -78,6 +96,16 @@ def _read(node: ast.expr, fitted: Mapping[str, Objective]) -> Any:
         case ast.BinOp(left=left, op=ast.Div(), right=right):
             return _read(left, fitted) / _read(right, fitted)
     raise TypeError(f"{ast.unparse(node)!r} is neither signal nor number")
+
+
+def _signal(name: str, settings: list[ast.keyword], fitted: Mapping[str, Objective]) -> Objective:
+    if name in fitted:
+        raise TypeError(f"{name} was handed in and takes no settings: write {name} alone")
+    found = {str(s.arg): _setting(s.value) for s in settings}
+    for setting in found:
+        if [str(s.arg) for s in settings].count(setting) > 1:
+            raise TypeError(f"{setting} of {name} is set more than once; set it once")
+    return find_signal(name, **found)
 
 
 def _named(name: str, inner: Any) -> Objective:

@@ -35,6 +35,7 @@ import numpy as np
 from longplay.envs.state import INTENTS
 from longplay.rewards import behaviour
 from longplay.rewards.panels import POOLED, known, table
+from longplay.rewards.settings import real
 from longplay.rewards.signals import Signal
 from longplay.rewards.step import Outcomes, Step, Values
 
@@ -152,10 +153,10 @@ class Scrolls(Meant, Signal):
 def _weights(weights: object, name: str) -> tuple[float, ...]:
     """No weights, or a tuple of floats, one an intent; ValueError otherwise."""
     given = weights if isinstance(weights, (tuple, list)) else (None,)
-    real = all(isinstance(w, (int, float)) and abs(w) <= 1e9 for w in given)
-    if len(given) not in (0, len(INTENTS)) or not real:
+    found = [w for w in map(real, given) if w is not None and abs(w) <= 1e9]
+    if len(given) not in (0, len(INTENTS)) or len(found) < len(given):
         raise ValueError(
             f"weights={weights!r} of {name}; wanted four numbers within 1e9, for "
             f"{', '.join(INTENTS)}, or none for the panel's"
         )
-    return tuple(map(float, given))
+    return tuple(found)

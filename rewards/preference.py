@@ -7,11 +7,12 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
-from numbers import Real
 from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
+
+from longplay.rewards.settings import real
 
 Values = npt.NDArray[np.float64]
 CRITERIA = ("ser", "esr")
@@ -156,12 +157,9 @@ def numbers(values: object, what: str) -> tuple[float, ...]:
 
 def number(value: object, what: str) -> float:
     """A value as a finite float."""
-    if isinstance(value, (bool, np.bool_)) or not isinstance(value, Real):
+    found = real(value)
+    if found is None:
         raise TypeError(f"{what}: {value!r} is no number; give a real number")
-    try:
-        found = float(value)
-    except OverflowError:  # an int or a fraction beyond 1.8e308
-        found = math.inf
     if not math.isfinite(found):
         raise ValueError(f"{what}: {found} is not finite; give a finite number")
     return found

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from longplay.rewards.settings import positive, share
 from longplay.rewards.signals import Signal
 from longplay.rewards.step import Outcomes, Values
 
@@ -25,6 +26,10 @@ class Returned(Signal):
 
     It is known only `days` later: a live platform would credit it with that delay, and a study
     must last at least that long.
+
+    Towards the study's end it comes out too high where `days` > 8: nobody who comes back stays
+    away for more than eight days beyond `horizon_days` (see Gap), so after a session on day d all
+    of them are back within horizon_days - d + 8 days. Only those who never return count 0 there.
     """
 
     name, range = "returned", (0.0, 1.0)
@@ -34,7 +39,7 @@ class Returned(Signal):
     days: float = 7.0  # [day], > 0
 
     def __post_init__(self) -> None:
-        _positive(self.days, "days", self.name, 7)
+        object.__setattr__(self, "days", positive(self.days, "days", self.name, 7))
 
     @property
     def window_days(self) -> float:  # type: ignore[override]
@@ -43,7 +48,7 @@ class Returned(Signal):
 
     def evaluate(self, outcomes: Outcomes) -> Values:
         """Ended, and away for at most so many days."""
-        back = (outcomes["ended"] > 0) & (outcomes["away"] <= 24.0 * self.days)
+        back = (outcomes["ended"] > 0) & (outcomes["away"] <= hours(self.days))
         return back.astype(np.float64)
 
 
@@ -97,7 +102,7 @@ class Gap(Signal):
     cap_days: float = 60.0  # [day], > 0
 
     def __post_init__(self) -> None:
-        _positive(self.cap_days, "cap_days", self.name, 60)
+        object.__setattr__(self, "cap_days", positive(self.cap_days, "cap_days", self.name, 60))
 
     def evaluate(self, outcomes: Outcomes) -> Values:
         """min(away / 24, cap_days) where the session ended."""
@@ -111,6 +116,10 @@ class Survival(Signal):
 
     After a session it halves with every `half_life_days` of absence. `Minutes() * Survival()`
     is survival-weighted value: minutes count as far as people come back from them.
+
+    Towards the study's end it comes out higher than it would earlier: nobody who comes back stays
+    away for more than eight days beyond `horizon_days` (see Gap), so after a session on day d it is
+    at least 2^(-(horizon_days - d + 8) / half_life_days) of whoever returns.
     """
 
     name, range = "survival", (0.0, 1.0)
@@ -120,12 +129,14 @@ class Survival(Signal):
     half_life_days: float = 7.0  # [day], > 0
 
     def __post_init__(self) -> None:
-        _positive(self.half_life_days, "half_life_days", self.name, 7)
+        half_life = positive(self.half_life_days, "half_life_days", self.name, 7)
+        object.__setattr__(self, "half_life_days", half_life)
 
     def evaluate(self, outcomes: Outcomes) -> Values:
         """Halved by every half-life of absence."""
         away = np.where(outcomes["ended"] > 0, outcomes["away"], 0.0)
-        return np.asarray(np.exp2(-away / (24.0 * self.half_life_days)), np.float64)
+        with np.errstate(over="ignore"):  # of the shortest half-lives: 2^-inf is 0
+            return np.asarray(np.exp2(-away / hours(self.half_life_days)), np.float64)
 
 
 @dataclass(frozen=True)
@@ -143,11 +154,7 @@ class PresentValue(Signal):
     gamma_day: float = 0.99  # discount of a day, in (0, 1]
 
     def __post_init__(self) -> None:
-        if not (isinstance(self.gamma_day, (int, float)) and 0.0 < self.gamma_day <= 1.0):
-            raise ValueError(
-                f"gamma_day={self.gamma_day!r} of present_value; wanted a number in (0, 1], e.g. "
-                "0.99"
-            )
+        object.__setattr__(self, "gamma_day", share(self.gamma_day, "gamma_day", self.name, 0.99))
 
     def evaluate(self, outcomes: Outcomes) -> Values:
         """The discount of the decision's clock."""
@@ -155,8 +162,6 @@ class PresentValue(Signal):
         return np.asarray(worth, np.float64)
 
 
-def _positive(number: object, setting: str, signal: str, example: int) -> None:
-    if not (isinstance(number, (int, float)) and 0.0 < number <= sys.float_info.max):
-        raise ValueError(
-            f"{setting}={number!r} of {signal}; wanted a finite number above 0, e.g. {example}"
-        )
+def hours(days: float) -> float:
+    """Days in hours; finite, so that for ever away stays beyond the longest of windows."""
+    return min(24.0 * days, sys.float_info.max)

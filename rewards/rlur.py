@@ -28,6 +28,7 @@ from longplay.rewards.models import (
     logistic,
     spread_out,
 )
+from longplay.rewards.settings import positive
 from longplay.rewards.step import Step, Values
 
 WHO = USER_FEATURES[:9]  # time of day and week; tenure, away, streak, active_rate, visit_rate
@@ -72,15 +73,14 @@ class ReturnTime(Fitted):
         report: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__(name, model, report or {})  # type: ignore[arg-type]
-        _positive(t_beta, "t_beta", name, 24)
-        _positive(alpha, "alpha", name, 3)
+        self.t_beta = positive(t_beta, "t_beta", name, 24)
+        self.alpha = positive(alpha, "alpha", name, 3)
         if self.model.features != len(features):
             raise ValueError(
                 f"{name} has {len(features)} features and a model of {self.model.features}; fit it "
                 "with ReturnTime.fit(log)"
             )
         self.features = tuple(features)
-        self.t_beta, self.alpha = float(t_beta), float(alpha)
         at = _columns(self.features, name)
         self._whole = spread_out(self.model, at, len(USER_FEATURES))
 
@@ -202,10 +202,3 @@ def _columns(features: Sequence[str], name: str) -> npt.NDArray[np.int64]:
     if not features:
         raise ValueError(f"{name} has no features; give some, e.g. ['active_rate', 'visit_rate']")
     return np.array([USER_FEATURES.index(feature) for feature in features])
-
-
-def _positive(number: object, setting: str, name: str, example: int) -> None:
-    if not (isinstance(number, (int, float)) and 0.0 < number < math.inf):
-        raise ValueError(
-            f"{setting}={number!r} of {name}; wanted a finite number above 0, e.g. {example}"
-        )

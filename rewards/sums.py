@@ -8,13 +8,11 @@ o.named("x")             Named: one part, printed (x := o)
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from keyword import iskeyword
 from numbers import Real
 from typing import Any, ClassVar
 
-import numpy as np
-
 from longplay.rewards.objective import Objective, total
+from longplay.rewards.settings import real, word
 from longplay.rewards.step import Step, Values
 
 MOST_TERMS = 1000  # of a product that is multiplied out
@@ -185,16 +183,21 @@ class Named(Objective):
     Formula: that of what is named, in which unit and range it is too. It leaves every value as it
     was; only the parts are told as one. Printed `(name := formula)`.
 
+    Args:
+        name: one word; letters that Python takes for others (NFKC) are written as those.
+        inner: what is named.
+
     Raises:
         ValueError: `name` is no identifier.
+        TypeError: `inner` is no objective.
     """
 
     kind: ClassVar[str] = "named"
 
     def __init__(self, name: str, inner: Objective) -> None:
-        if not (isinstance(name, str) and name.isidentifier() and not iskeyword(name)):
-            raise ValueError(f"name={name!r} of {inner}; wanted one word of letters, digits and _")
-        self.name = name
+        if not isinstance(inner, Objective):
+            raise TypeError(f"{inner!r} is no objective to be named; give signals, e.g. Minutes()")
+        self.name = word(name, f" of {inner}")
         self.inner = inner
 
     @property
@@ -282,14 +285,11 @@ def subtracted(a: Objective, b: object) -> WeightedSum:
 
 def weight_of(weight: object, label: str) -> float:
     """`weight` as a finite float."""
-    if isinstance(weight, (bool, np.bool_)) or not isinstance(weight, Real):
+    number = real(weight)
+    if number is None:
         raise TypeError(
             f"{weight!r} cannot weigh {label}; a weight is one real number, or another objective"
         )
-    try:
-        number = float(weight)
-    except OverflowError:  # an int or a fraction beyond 1.8e308
-        number = math.inf
     if not math.isfinite(number):
         raise ValueError(f"weight {number} of {label} is not finite; give a finite number")
     return number

@@ -25,6 +25,7 @@ from longplay.rewards.fitted import Fitted, check_watched, report_of
 from longplay.rewards.logs import per_user
 from longplay.rewards.models import Learner, LinearModel, Model, crossfit, ridge
 from longplay.rewards.objective import Objective
+from longplay.rewards.settings import positive, real
 from longplay.rewards.step import Step, Values
 
 
@@ -214,9 +215,8 @@ def early_sums(
 def _check_windows(
     name: str, days: float, horizon_days: float, signals: Sequence[Objective]
 ) -> None:
-    if not (isinstance(days, (int, float)) and 0.0 < days < math.inf):
-        raise ValueError(f"days={days!r} of {name}; wanted a finite number above 0, e.g. 14")
-    if not (isinstance(horizon_days, (int, float)) and days < horizon_days < math.inf):
+    days, ahead = positive(days, "days", name, 14), real(horizon_days)
+    if ahead is None or not days < ahead < math.inf:
         raise ValueError(
             f"horizon_days={horizon_days!r} of {name} is not beyond its window of {days:g} days; "
             "look further ahead, e.g. 60, or shorten the window"

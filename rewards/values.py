@@ -19,6 +19,7 @@ from longplay.envs.spaces import USER_FEATURES
 from longplay.rewards.fitted import Fitted, check_watched, report_of, watched_until
 from longplay.rewards.models import Learner, Model, crossfit, ridge
 from longplay.rewards.objective import Objective
+from longplay.rewards.settings import positive
 from longplay.rewards.step import Step, Values
 
 
@@ -87,8 +88,7 @@ class ValueModel(Fitted):
         Raises:
             ValueError: the log is shorter than `days`, lacks a part, or the state explains nothing.
         """
-        if not (isinstance(days, (int, float)) and 0.0 < days < math.inf):
-            raise ValueError(f"days={days!r} of {name}; wanted a finite number above 0, e.g. 28")
+        days = positive(days, "days", name, 28)
         state = np.asarray(log.need("state", name), np.float64)
         check_watched(log, days, name)
         gamma = discount_of(log)

@@ -201,7 +201,7 @@ def test_they_print_and_are_saved():
         (lambda: Abandonment("neither"), "wanted 'good' or 'bad'"),
         (lambda: Abandonment(panel="x"), "panel='x' is unknown"),
         (lambda: FatigueEstimate("benchh"), "did you mean 'bench'"),
-        (lambda: FastSkips(seconds=0), "wanted a number above 0"),
+        (lambda: FastSkips(seconds=0), "wanted a finite number above 0"),
         (lambda: FastSkips(run=0), "wanted a whole number from 1"),
         (lambda: FastSkips(run=1.5), "wanted a whole number from 1"),
         (lambda: Dissatisfaction(fast_skips_weight=-1.0), "fast_skips_weight=-1.0"),

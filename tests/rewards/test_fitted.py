@@ -322,3 +322,10 @@ def test_other_uses_of_boosted_models():
 
 def test_logistic_is_the_learner_of_return_time(log):
     assert ReturnTime.fit(log, learner=logistic()) == ReturnTime.fit(log)
+
+
+@pytest.mark.parametrize("name", ["state", "potential", "text"])
+def test_words_that_formulas_keep_for_themselves_name_nothing_fitted(name):
+    with pytest.raises(ValueError, match="have a meaning of their own in formulas"):
+        ValueModel(name, VALUE.model)
+    assert ValueModel("\ufb01ne", VALUE.model).label == "fine"  # as a parser reads it

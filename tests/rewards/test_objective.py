@@ -178,6 +178,9 @@ def test_formulas_are_read(text, objective):
         ("gap(days=3)", "has no setting 'days'"),
         ("gap(cap_days=True)", "neither signal nor number"),
         ("minutes ** 2", "neither signal nor number"),
+        ("gap(cap_days=1, cap_days=2)", "cap_days of gap is set more than once"),
+        ("minutes\ud800", "is no formula: it holds a character that no text can have"),
+        ("minutes\0", "is no formula"),
     ],
 )
 def test_what_is_no_formula_is_refused(text, says):

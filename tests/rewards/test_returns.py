@@ -15,6 +15,7 @@ from longplay.rewards import (
     Returned1d,
     Returned7d,
     Revenue,
+    RevisitMultiplier,
     Survival,
     per_user,
     record,
@@ -62,6 +63,19 @@ def test_survival_weighs_less_the_longer_one_is_away(away, half_life, minutes):
     worth = (Minutes() * Survival(half_life_days=half_life))(out)
     assert np.all(np.diff(worth) <= 0.0)
     assert np.all((worth >= 0.0) & (worth <= minutes))
+
+
+@pytest.mark.parametrize("days", [1e308, np.finfo(float).max])
+def test_for_ever_is_beyond_the_longest_window_and_half_life(days):
+    out = sessions([0.0, 24.0, np.inf])
+    assert Survival(half_life_days=days)(out).tolist() == [1.0, 1.0, 0.0]
+    assert Returned(days=days)(out).tolist() == [1.0, 1.0, 0.0]
+    assert RevisitMultiplier(days=days)(out).tolist() == [11.0, 11.0, 1.0]
+    assert (Minutes() * Survival(half_life_days=days))(out).tolist() == [0.0, 0.0, 0.0]
+
+
+def test_the_shortest_half_life_forgives_no_absence():
+    assert Survival(half_life_days=5e-324)(sessions([0.0, 24.0, np.inf])).tolist() == [1, 0, 0]
 
 
 def test_present_value_by_hand():

@@ -1,7 +1,9 @@
 """Signals against numbers worked out by hand, and against what they promise of any outcome."""
 
 import inspect
+import json
 from dataclasses import dataclass, fields
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -9,7 +11,25 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from longplay.envs.state import HIDDEN, HIDDEN_OUTCOMES, OUTCOME
-from longplay.rewards import SIGNALS, Gap, Minutes, Signal, Survey, find_signal
+from longplay.rewards import (
+    SIGNALS,
+    Discovery,
+    Dissatisfaction,
+    DiversityMultiplier,
+    FastSkips,
+    Finished,
+    Gap,
+    Minutes,
+    Objective,
+    PresentValue,
+    Returned,
+    RevisitMultiplier,
+    Signal,
+    Survey,
+    Survival,
+    find_signal,
+    parse,
+)
 
 ZERO_ONE = st.sampled_from([0.0, 1.0])
 COUNT = st.integers(0, 40).map(float)
@@ -183,3 +203,35 @@ def test_every_signal_tells_what_it_is(name):
     assert len(signal.leaves) > 10
     assert signal.formula or name in OUTCOME.names, "give a formula"
     assert all(f.default is not None for f in fields(signal))
+
+
+SETTINGS = [
+    (Gap, "cap_days", 3),
+    (Returned, "days", 3),
+    (Survival, "half_life_days", 3),
+    (PresentValue, "gamma_day", 1),
+    (Finished, "share", 1),
+    (Discovery, "share", 1),
+    (DiversityMultiplier, "m", 2),
+    (DiversityMultiplier, "least_minutes", 3),
+    (RevisitMultiplier, "c", 3),
+    (FastSkips, "seconds", 3),
+    (FastSkips, "run", 3),
+    (Dissatisfaction, "fatigue_weight", 3),
+]
+
+
+@pytest.mark.parametrize(("signal", "setting", "number"), SETTINGS)
+def test_settings_are_kept_as_plain_numbers_and_print_what_is_read_back(signal, setting, number):
+    plain = signal(**{setting: number})
+    kinds = [np.int64] if setting == "run" else [np.int64, np.float32, np.float64, Fraction]
+    for kind in kinds:
+        same = signal(**{setting: kind(number)})
+        assert same == plain
+        assert str(same) == str(plain)
+        assert type(getattr(same, setting)) in (int, float)
+        assert parse(str(same)) == same
+        assert Objective.from_dict(json.loads(json.dumps(same.to_dict()))) == same
+    for wrong in (True, np.True_, "1", None, 1j):
+        with pytest.raises(ValueError, match=f"{setting}=.*wanted a"):
+            signal(**{setting: wrong})

@@ -111,6 +111,16 @@ def test_a_fitted_objective_is_named_in_a_formula():
     assert parse("2 * minutes + 3 * index", index=index) == 2 * Minutes() + 3 * index
 
 
+def test_what_is_handed_in_hides_neither_settings_nor_words_of_the_language():
+    mine = (Minutes() - Plays()).named("mine")
+    assert parse("minutes + gap", gap=mine) == Minutes() + mine
+    with pytest.raises(ValueError, match="gap was handed in and takes no settings"):
+        parse("gap(cap_days=3)", gap=mine)
+    for name in ("state", "potential"):
+        with pytest.raises(ValueError, match=f"{name} has a meaning of its own in formulas"):
+            parse("state.tenure * minutes", **{name: mine})
+
+
 def test_needs_and_window_are_those_of_the_parts():
     wish = (Minutes() * Returned(days=30)).named("loyal") + State("tenure") * Likes()
     assert wish.needs == {"state"}
@@ -123,6 +133,14 @@ def test_needs_and_window_are_those_of_the_parts():
 def test_names_are_words(name):
     with pytest.raises(ValueError, match="wanted one word"):
         Minutes().named(name)
+
+
+def test_names_are_kept_as_python_reads_them():
+    wish = Minutes().named("\ufb01nd")  # the ligature fi, which a parser takes for two letters
+    assert wish.name == "find"
+    assert parse(str(wish)) == wish
+    with pytest.raises(TypeError, match="no objective to be named"):
+        Named("joy", 3)
 
 
 def test_damaged_combinations_are_refused():
