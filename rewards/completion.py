@@ -29,7 +29,7 @@ import numpy.typing as npt
 
 from longplay.envs.compiled import compiled
 from longplay.rewards.behaviour import records
-from longplay.rewards.objective import Objective
+from longplay.rewards.objective import Objective, taken
 from longplay.rewards.panels import POOLED, known, table
 from longplay.rewards.settings import callable_word, share
 from longplay.rewards.signals import Signal
@@ -299,7 +299,8 @@ class FittedCompletion(Objective):
 
     @classmethod
     def _from_dict(cls, data: Mapping[str, Any]) -> "FittedCompletion":
-        return cls(data["name"], Durations(np.array(data["edges"]), np.array(data["quantiles"])))
+        name, edges, quantiles = taken(data, "name", "edges", "quantiles")
+        return cls(name, Durations(np.array(edges), np.array(quantiles)))
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, FittedCompletion) and self.to_dict() == other.to_dict()

@@ -13,6 +13,7 @@ Rows in which nobody acted (`fetches == 0`: a reset step, a finished life) are w
 An objective sees what a platform could log alone: hidden fields are cut off before it is asked.
 """
 
+import reprlib
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Any, ClassVar
@@ -113,18 +114,23 @@ class Objective(ABC):
     @staticmethod
     def from_dict(data: Mapping[str, Any]) -> "Objective":
         """The objective that `to_dict` wrote; ValueError if it is none."""
+        shown = reprlib.repr(data)
         kind = data.get("kind") if isinstance(data, Mapping) else None
-        if kind not in Objective._kinds:
+        if not isinstance(kind, str) or kind not in Objective._kinds:
             raise ValueError(
-                f"{data!r} is no objective: 'kind' is {kind!r}; wanted what to_dict() writes, "
-                f"with one of {', '.join(sorted(Objective._kinds))}"
+                f"{shown} is no objective: 'kind' is {reprlib.repr(kind)}; wanted what to_dict() "
+                f"writes, with one of {', '.join(sorted(Objective._kinds))}"
             )
         try:
             return Objective._kinds[kind]._from_dict(data)
         except (KeyError, TypeError) as error:
             raise ValueError(
-                f"{data!r} is a damaged objective ({error}); wanted what to_dict() writes"
+                f"{shown} is a damaged objective ({error}); wanted what to_dict() writes"
             ) from error
+        except RecursionError:
+            raise ValueError(
+                f"{shown} is nested too deeply; wanted what to_dict() writes"
+            ) from None
 
     # What combinations become lies in sums.py, which builds on this file.
 
@@ -160,6 +166,14 @@ class Objective(ABC):
 
     def __str__(self) -> str:
         return self.label
+
+
+def taken(data: Mapping[str, Any], *keys: str) -> list[Any]:
+    """What `data` holds of these keys; KeyError if one is missing, TypeError if there are more."""
+    others = [key for key in data if key not in ("kind", *keys)]
+    if others:
+        raise TypeError(f"{', '.join(map(repr, others))} means nothing here")
+    return [data[key] for key in keys]
 
 
 def total(parts: Mapping[str, Values]) -> Values:

@@ -18,7 +18,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from longplay.envs.spaces import HIDDEN_FEATURES, USER_FEATURES
-from longplay.rewards.objective import Objective
+from longplay.rewards.objective import Objective, taken
 from longplay.rewards.step import Step, Values
 
 
@@ -66,7 +66,7 @@ class State(Objective):
 
     @classmethod
     def _from_dict(cls, data: Mapping[str, Any]) -> "State":
-        return cls(data["name"])
+        return cls(*taken(data, "name"))
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, State) and other.name == self.name
@@ -129,7 +129,8 @@ class Potential(Objective):
 
     @classmethod
     def _from_dict(cls, data: Mapping[str, Any]) -> "Potential":
-        return cls(Objective.from_dict(data["phi"]))
+        (phi,) = taken(data, "phi")
+        return cls(Objective.from_dict(phi))
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Potential) and other.phi == self.phi

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from numbers import Real
 from typing import Any, ClassVar
 
-from longplay.rewards.objective import Objective, total
+from longplay.rewards.objective import Objective, taken, total
 from longplay.rewards.settings import real, word
 from longplay.rewards.step import Step, Values
 
@@ -83,7 +83,10 @@ class WeightedSum(Objective):
 
     @classmethod
     def _from_dict(cls, data: Mapping[str, Any]) -> "WeightedSum":
-        return cls((weight, Objective.from_dict(term)) for weight, term in data["terms"])
+        (terms,) = taken(data, "terms")
+        if not all(isinstance(pair, (list, tuple)) and len(pair) == 2 for pair in terms):
+            raise TypeError("terms are no list of [weight, term]")
+        return cls((weight, Objective.from_dict(term)) for weight, term in terms)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, WeightedSum):
@@ -119,7 +122,8 @@ class Product(Objective):
         factors: at least two objectives, none of them a sum.
 
     Raises:
-        ValueError: fewer than two factors.
+        ValueError: fewer than two factors, or one is a sum.
+        TypeError: a factor is no objective.
     """
 
     kind: ClassVar[str] = "product"
@@ -127,6 +131,13 @@ class Product(Objective):
     def __init__(self, factors: Iterable[Objective]) -> None:
         self.factors: tuple[Objective, ...] = ()
         for factor in factors:
+            if not isinstance(factor, Objective):
+                raise TypeError(f"{factor!r} is no objective to multiply; give e.g. Minutes()")
+            if isinstance(factor, WeightedSum):
+                raise ValueError(
+                    f"a factor is the sum {factor}; write products with *, which multiplies sums "
+                    'out, or make it one factor: (...).named("joy")'
+                )
             self.factors += factor.factors if isinstance(factor, Product) else (factor,)
         if len(self.factors) < 2:
             raise ValueError("a product needs two factors; write e.g. Minutes() * Returned(days=7)")
@@ -160,7 +171,8 @@ class Product(Objective):
 
     @classmethod
     def _from_dict(cls, data: Mapping[str, Any]) -> "Product":
-        return cls(Objective.from_dict(factor) for factor in data["factors"])
+        (factors,) = taken(data, "factors")
+        return cls(Objective.from_dict(factor) for factor in factors)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Product):
@@ -229,7 +241,8 @@ class Named(Objective):
 
     @classmethod
     def _from_dict(cls, data: Mapping[str, Any]) -> "Named":
-        return cls(data["name"], Objective.from_dict(data["inner"]))
+        name, inner = taken(data, "name", "inner")
+        return cls(name, Objective.from_dict(inner))
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Named):

@@ -30,6 +30,10 @@ SIGNAL = st.one_of(
 SUMS = st.lists(st.tuples(WEIGHTS, SIGNAL), min_size=1, max_size=6).map(WeightedSum)
 
 
+MINUTES = {"kind": "signal", "name": "minutes"}
+SUM = {"kind": "sum", "terms": [[1.0, MINUTES], [2.0, {"kind": "signal", "name": "skips"}]]}
+
+
 def batch(n=50, seed=0):
     """Random outcomes of which every fifth row is blank."""
     rng = np.random.default_rng(seed)
@@ -221,8 +225,38 @@ def test_integers_beyond_every_float_are_refused():
     ],
 )
 def test_damaged_json_is_refused(data):
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError, match=SAYS):
         Objective.from_dict(data)
+
+
+SAYS = "to_dict|There is no signal|has no setting|is hidden|not finite"
+
+
+@pytest.mark.parametrize(
+    ("data", "says"),
+    [
+        ({"kind": []}, "'kind' is \\[\\]; wanted what to_dict"),
+        ({"kind": "sum", "terms": [[1, 2, 3]]}, "terms are no list of .weight, term."),
+        ({"kind": "sum", "terms": 3}, "is a damaged objective"),
+        ({"kind": "product", "factors": [1, 2]}, "1 is no objective"),
+        ({"kind": "named", "name": "x", "inner": MINUTES, "unit": "min"}, "'unit' means nothing"),
+        ({"kind": "state", "name": "tenure", "scale": 2}, "'scale' means nothing"),
+        ({"kind": "product", "factors": [SUM, MINUTES]}, "a factor is the sum"),
+    ],
+)
+def test_damage_is_told_in_one_sentence(data, says):
+    with pytest.raises(ValueError, match=says) as caught:
+        Objective.from_dict(data)
+    assert "\n" not in str(caught.value)
+
+
+def test_json_that_is_nested_too_deeply_is_refused():
+    data = MINUTES
+    for _ in range(3000):
+        data = {"kind": "named", "name": "joy", "inner": data}
+    with pytest.raises(ValueError, match="is nested too deeply") as caught:
+        Objective.from_dict(data)
+    assert len(str(caught.value)) < 500
 
 
 def test_a_new_kind_of_objective_composes_prints_and_is_saved():

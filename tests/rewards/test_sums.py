@@ -146,6 +146,13 @@ def test_names_are_kept_as_python_reads_them():
 def test_damaged_combinations_are_refused():
     with pytest.raises(ValueError, match="two factors"):
         Product([Minutes()])
+    with pytest.raises(ValueError, match=r"a factor is the sum .*; write products with \*"):
+        Product((Minutes() + Skips(), Likes()))
+    with pytest.raises(ValueError, match="a factor is the sum"):
+        Product((Minutes(), Potential(2 * State("tenure")), 2 * Likes()))
+    for factors in ((1, 2), (Minutes(), "likes")):
+        with pytest.raises(TypeError, match="is no objective to multiply"):
+            Product(factors)
     with pytest.raises(ValueError, match="two different terms are called 'skips'"):
         Minutes().named("skips") + Skips()
     many = WeightedSum((1.0, Returned(days=float(k))) for k in range(1, 60))
