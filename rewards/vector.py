@@ -21,6 +21,7 @@ from gymnasium.vector import VectorEnv, VectorWrapper
 from longplay.rewards.objective import Objective
 from longplay.rewards.scalarise import Linear, Preference, Utility
 from longplay.rewards.step import Step
+from longplay.rewards.sums import Named, Product, WeightedSum
 from longplay.rewards.watching import Watcher, check_window
 
 E = TypeVar("E")
@@ -238,13 +239,33 @@ def _set_space(env: Any, objectives: tuple[Objective, ...]) -> Box:
 
 
 def _range(objective: Objective) -> tuple[float, float]:
-    """Bounds of an objective in any row, from the ranges of its terms; blank rows are 0."""
-    low = high = 0.0
-    for weight, term in objective.terms():
-        if weight:
-            ends = [weight * end for end in getattr(term, "range", (-np.inf, np.inf))]
-            low, high = low + min(ends), high + max(ends)
+    """Bounds of an objective in any row; blank rows are 0."""
+    low, high = _bounds(objective)
     return min(low, 0.0), max(high, 0.0)
+
+
+def _bounds(objective: Objective) -> tuple[float, float]:
+    """Bounds in rows in which somebody acted, from the ranges of terms, factors, what is named."""
+    if isinstance(objective, Named):
+        return _bounds(objective.inner)
+    if isinstance(objective, Product):
+        low, high = _bounds(objective.factors[0])
+        for factor in objective.factors[1:]:
+            ends = [_times(a, b) for a in (low, high) for b in _bounds(factor)]
+            low, high = min(ends), max(ends)
+        return low, high
+    if isinstance(objective, WeightedSum):
+        low = high = 0.0
+        for weight, term in objective.terms():
+            ends = [_times(weight, end) for end in _bounds(term)]
+            low, high = low + min(ends), high + max(ends)
+        return low, high
+    return getattr(objective, "range", (-np.inf, np.inf))
+
+
+def _times(a: float, b: float) -> float:
+    """a b; nothing times however much is nothing."""
+    return a * b if a and b else 0.0
 
 
 def _acted(env: Any) -> Any:

@@ -11,6 +11,7 @@ from longplay.envs.cohort import Cohort
 from longplay.envs.session import AdLoad
 from longplay.rewards import (
     ActiveDay,
+    Ended,
     Gap,
     Minutes,
     Potential,
@@ -18,6 +19,7 @@ from longplay.rewards import (
     Revenue,
     Skips,
     State,
+    Survey,
     Survival,
     rewarded,
 )
@@ -28,6 +30,26 @@ WISHES = [Minutes(), Revenue(), ActiveDay() - 0.1 * Skips()]
 LABELS = [wish.label for wish in WISHES]
 WEIGHTS = (0.5, 2.0, -1.0)
 SETTINGS = {"scenario": "bench", "decision": "session", "horizon_days": 3.0}
+
+
+@pytest.mark.parametrize(
+    ("wish", "low", "high"),
+    [
+        (Survey().named("asked"), 0.0, 1.0),
+        (-2.0 * Survey().named("asked"), -2.0, 0.0),
+        ((Survey() - 3.0 * Ended()).named("a") - Ended(), -4.0, 1.0),
+        (Survey() * Returned(days=3) * 0.5, 0.0, 0.5),
+        (Minutes() * Survival(), 0.0, np.inf),
+        ((Survey() - Ended()).named("a") * (Ended() - 2.0 * Survey()).named("b"), -2.0, 2.0),
+        (0.0 * Minutes() + Ended(), 0.0, 1.0),
+        (Ended() * Potential(State("tenure")), -np.inf, np.inf),
+        (Minutes() - Skips(), -np.inf, np.inf),
+    ],
+    ids=str,
+)
+def test_the_reward_space_is_as_narrow_as_the_parts_say(wish, low, high):
+    space = vector_rewarded(cohort(), [wish]).reward_space
+    assert (space.low.tolist(), space.high.tolist()) == ([low], [high])
 
 
 def cohort(n=8, **changes):
