@@ -27,7 +27,8 @@ def record(
 
     Args:
         env: a VectorEnv around a Cohort with autoreset mode DISABLED.
-        act: chooses actions for all users; those of the dead are not looked at.
+        act: chooses actions for all users; those of the dead change nothing, but must be actions of
+            the world, too.
         seed: of the world.
         parts: names of parts of a Step beyond its outcomes.
 
@@ -56,6 +57,15 @@ def record(
 
 
 def per_user(log: Step, values: Values) -> tuple[npt.NDArray[np.int64], Values]:
-    """Sums of `values` (rows,) by user: their numbers (users,), sorted, and the sums (users,)."""
+    """Sums of `values` (rows,) by user: their numbers (users,), sorted, and the sums (users,).
+
+    Raises:
+        ValueError: not one number a row of the log.
+    """
+    if np.shape(values) != log.outcomes.shape or log.outcomes.ndim != 1:
+        raise ValueError(
+            f"values of shape {np.shape(values)} came for a log of shape {log.outcomes.shape}; "
+            "give one number a row, e.g. objective(log)"
+        )
     users, at = np.unique(log.outcomes["user"], return_inverse=True)
     return users, np.asarray(np.bincount(at, values, len(users)), np.float64)

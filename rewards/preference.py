@@ -175,8 +175,18 @@ def check_criterion(criterion: object, kind: str) -> None:
 
 
 def as_vectors(vectors: npt.ArrayLike, dimension: int) -> Values:
-    """Vectors (..., dimension) as float64; ValueError if they are of another length."""
-    values = np.asarray(vectors, np.float64)
+    """Vectors (..., dimension) as float64; ValueError if they are of another length, or none."""
+    try:
+        given = np.asarray(vectors)
+        objects = given.flat if given.dtype.kind == "O" else ()  # big integers and fractions
+        if given.dtype.kind not in "biufO" or any(real(value) is None for value in objects):
+            raise TypeError(given.dtype)
+        values = np.asarray(given, np.float64)
+    except (TypeError, ValueError):
+        raise ValueError(
+            f"vectors came that are no real numbers of equal length; wanted (..., {dimension}), "
+            "one number for each objective"
+        ) from None
     if values.ndim < 1 or values.shape[-1] != dimension:
         raise ValueError(
             f"vectors of shape {values.shape} came to a scalariser of {dimension} objectives; "

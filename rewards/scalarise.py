@@ -108,9 +108,10 @@ class Chebyshev(Utility):
     (Wierzbicki's achievement function, 1980). Per criterion: "ser" (a point of the front of mean
     returns) or "esr"; never per step unless asked for.
     Units: of w times x. Range: at most 0 if z is ideal. Invariant: the same shift of x and z.
-    With rho = 0 the best point is at least weakly Pareto optimal, with rho > 0 Pareto optimal;
-    every Pareto optimal point is the best one for w_i = 1 / (z_i - x_i), z above all points,
-    concave parts of the front included, where `Linear` never arrives.
+    With rho = 0 the best point is at least weakly Pareto optimal, with rho > 0 Pareto optimal. With
+    rho = 0 every Pareto optimal point is the best one for w_i = 1 / (z_i - x_i), z above all
+    points, concave parts of the front included, where `Linear` never arrives; the larger rho, the
+    more of these it misses, as `Linear` does.
 
     Args:
         weights: (d,) finite and above 0.

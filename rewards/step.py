@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from longplay.envs.state import HIDDEN_OUTCOMES
+from longplay.envs.spaces import USER_FEATURES
+from longplay.envs.state import HIDDEN_OUTCOMES, TOPICS
 
 Outcomes = npt.NDArray[Any]  # OUTCOME, any shape
 Values = npt.NDArray[np.float64]  # the same shape
@@ -27,6 +28,13 @@ WHAT = {  # the parts of a Step beyond its outcomes, in words
     "topics": "minutes played by topic, before",
     "next_topics": "minutes played by topic, after",
     "items": "the catalogue",
+}
+
+WIDE = {  # numbers a decision
+    "state": len(USER_FEATURES),
+    "next_state": len(USER_FEATURES),
+    "topics": TOPICS,
+    "next_topics": TOPICS,
 }
 
 
@@ -54,11 +62,20 @@ class Step:
         for name in WHAT:
             part = getattr(self, name)
             if part is not None and name != "items":
+                if not isinstance(part, (np.ndarray, np.void)):
+                    part = _array(part, name)
+                    object.__setattr__(self, name, part)
                 lead = part.shape[: self.outcomes.ndim]
                 if lead != self.outcomes.shape:
                     raise ValueError(
                         f"{name} has shape {part.shape}, outcomes {self.outcomes.shape}; "
                         "give one row a decision in both"
+                    )
+                wide = WIDE.get(name)
+                if wide and part.shape[self.outcomes.ndim :] != (wide,):
+                    raise ValueError(
+                        f"{name} has shape {part.shape}; wanted {wide} numbers a decision: "
+                        f"{(*self.outcomes.shape, wide)}"
                     )
 
     def need(self, name: str, objective: object) -> npt.NDArray[Any]:
@@ -77,6 +94,8 @@ class Step:
         return Step(**{k: v if v is None or k == "items" else v[rows] for k, v in parts.items()})
 
     def __len__(self) -> int:
+        if not self.outcomes.ndim:
+            raise TypeError("a single decision has no length; keep a row of one: step[i : i + 1]")
         return len(self.outcomes)
 
 
@@ -102,6 +121,16 @@ def joined(steps: Sequence[Step]) -> Step:
         else:
             whole[name] = np.concatenate(given) if given else None
     return Step(**whole)
+
+
+def _array(part: object, name: str) -> npt.NDArray[Any]:
+    """Nested lists of numbers as an array; ValueError if they are none."""
+    if name in WIDE:
+        try:
+            return np.asarray(part, np.float64)
+        except (TypeError, ValueError):
+            pass
+    raise ValueError(f"{name} is a {type(part).__name__}; give an array with one row a decision")
 
 
 def visible(outcomes: Outcomes) -> Outcomes:

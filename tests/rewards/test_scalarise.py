@@ -1,6 +1,7 @@
 """Scalarisers: hand-worked numbers, what each leaves invariant, and whom each judges."""
 
 import json
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -32,6 +33,20 @@ def falling(d):
     return st.lists(st.integers(0, 16), min_size=d, max_size=d).map(
         lambda steps: tuple(float(x) for x in np.cumsum([*steps[:-1], steps[-1] + 1])[::-1])
     )
+
+
+@pytest.mark.parametrize(
+    "returns", [[["a", "b"]], [[1, 2], [1]], np.ones((3, 2)) * 1j, [[1j, 2]], [[None, 1.0]], None]
+)
+def test_returns_that_are_no_real_numbers_are_refused(returns):
+    with pytest.raises(ValueError, match=r"no real numbers of equal length; wanted \(..., 2\)"):
+        GGI((1.0, 0.5)).of(returns)
+
+
+def test_numbers_of_any_kind_are_returns():
+    # (1, 3) sorted: 1 * 1 + 0.5 * 3
+    for returns in ([[Fraction(1), 3]], [[1, 3]], np.array([[1, 3]], np.float32), [[True, 3]]):
+        assert GGI((1.0, 0.5)).of(returns) == 2.5
 
 
 # --- hand-worked numbers ---------------------------------------------------------------------
@@ -132,6 +147,13 @@ def test_chebyshev_reaches_every_pareto_optimal_point(points, i):
     found = Chebyshev(tuple(1.0 / (ideal - points[i])), tuple(ideal)).of(points[:, None, :])
     assert found.argmax() == i
     assert found[i] == pytest.approx(-1.0)
+
+
+def test_a_large_rho_misses_points_that_rho_0_reaches():
+    # By hand: -1 - 4 * 1.2 = -5.8 in between, -1 / 0.6 - 4 * 1 = -5.67 at the ends
+    weights = (1.0 / 0.6, 1.0 / 0.6)
+    assert Chebyshev(weights, (1.0, 1.0)).best(CONCAVE) == 1
+    assert Chebyshev(weights, (1.0, 1.0), rho=4.0).best(CONCAVE) == 0
 
 
 @given(some(2, 3), st.integers(0, 2), st.integers(1, 80))

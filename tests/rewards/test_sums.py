@@ -26,6 +26,7 @@ from longplay.rewards import (
     WeightedSum,
     joined,
     parse,
+    per_user,
     record,
     rewarded,
 )
@@ -206,3 +207,31 @@ def test_steps_are_joined_in_order_and_hidden_fields_are_gone():
         joined([])
     with pytest.raises(ValueError, match="one row a decision"):
         Step(a.outcomes, b.state)
+
+
+def test_a_step_takes_lists_and_says_what_is_wrong_with_them():
+    out = np.zeros(3, OUTCOME)
+    out["fetches"] = 1
+    assert State("tenure")(Step(out, state=[[0.5] * 30] * 3)).tolist() == [0.5] * 3
+    with pytest.raises(ValueError, match=r"state has shape \(3, 5\); wanted 30 numbers"):
+        Step(out, state=np.zeros((3, 5)))
+    with pytest.raises(ValueError, match=r"next_topics has shape \(3, 30\); wanted 16 numbers"):
+        Step(out, next_topics=np.zeros((3, 30)))
+    for wrong in ("abc", [[0] * 30, [0]], 5j):
+        with pytest.raises(ValueError, match="give an array with one row a decision"):
+            Step(out, state=wrong)
+    with pytest.raises(ValueError, match="slots is a list; give an array"):
+        Step(out, slots=[1, 2, 3])
+
+
+def test_a_single_decision_is_judged_and_has_no_length():
+    step = batch(3)
+    assert (Minutes() + State("tenure"))(step[1]) == (Minutes() + State("tenure"))(step)[1]
+    with pytest.raises(TypeError, match="a single decision has no length"):
+        len(step[1])
+
+
+@pytest.mark.parametrize("values", [1.0, np.ones(2), np.ones((3, 2)), np.ones(())])
+def test_sums_of_users_want_a_number_a_row(values):
+    with pytest.raises(ValueError, match=r"values of shape .* for a log of shape \(3,\)"):
+        per_user(batch(3), values)
