@@ -168,6 +168,16 @@ class Objective(ABC):
         return self.label
 
 
+def as_objective(given: object) -> Objective:
+    """What was given, if it is an objective; TypeError otherwise."""
+    if not isinstance(given, Objective):
+        raise TypeError(
+            f"{given!r} is no objective; give signals and weights, "
+            "e.g. 0.7 * Minutes() - 0.3 * Skips(), or parse a formula"
+        )
+    return given
+
+
 def taken(data: Mapping[str, Any], *keys: str) -> list[Any]:
     """What `data` holds of these keys; KeyError if one is missing, TypeError if there are more."""
     others = [key for key in data if key not in ("kind", *keys)]

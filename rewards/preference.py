@@ -77,6 +77,11 @@ class Preference(ABC):
     def __str__(self) -> str:
         return self.formula([f"x{i + 1}" for i in range(self.dimension)])
 
+    def _check(self, names: Sequence[str]) -> None:
+        """ValueError if there is not one name an objective."""
+        if len(names) != self.dimension:
+            raise ValueError(f"{len(names)} names for {self.dimension} objectives; give one each")
+
     def _candidates(self, returns: npt.ArrayLike) -> Values:
         values = self._returns(returns)
         if values.ndim != 3 or not len(values):
@@ -134,8 +139,7 @@ class Utility(Scalariser):
 
     def formula(self, names: Sequence[str]) -> str:
         """The formula: of E[x] for "ser", and E[...] around it for "esr"."""
-        if len(names) != self.dimension:
-            raise ValueError(f"{len(names)} names for {self.dimension} objectives; give one each")
+        self._check(names)
         if self.criterion == "ser":
             return self._body([f"E[{name}]" for name in names])
         return f"E[{self._body(names)}]"
@@ -201,13 +205,3 @@ def dot(weights: Sequence[float], values: Values) -> Values:
     for i, weight in enumerate(weights[1:], 1):
         out = out + weight * values[..., i]
     return np.asarray(out, np.float64)
-
-
-def sum_text(weights: Sequence[float], names: Sequence[str]) -> str:
-    """Written as objectives write it: 0.7 * a - 0.3 * b."""
-    text = ""
-    for i, (weight, name) in enumerate(zip(weights, names, strict=True)):
-        negative = math.copysign(1.0, weight) < 0
-        sign = (" - " if negative else " + ") if i else ("-" if negative else "")
-        text += f"{sign}{abs(weight)!r} * {name}"
-    return text

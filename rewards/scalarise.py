@@ -41,8 +41,8 @@ from longplay.rewards.preference import (
     dot,
     number,
     numbers,
-    sum_text,
 )
+from longplay.rewards.settings import sum_text
 
 __all__ = [
     "GGI",
@@ -263,8 +263,7 @@ class CVaR(Scalariser):
 
     def formula(self, names: Sequence[str]) -> str:
         """cvar(share; weighted sum)."""
-        if len(names) != self.dimension:
-            raise ValueError(f"{len(names)} names for {self.dimension} objectives; give one each")
+        self._check(names)
         return f"cvar({self.share!r}; {sum_text(self.weights, names)})"
 
 
@@ -313,7 +312,6 @@ class Lexicographic(Preference):
 
     def formula(self, names: Sequence[str]) -> str:
         """The order of the objectives and the slack of each."""
-        if len(names) != self.dimension:
-            raise ValueError(f"{len(names)} names for {self.dimension} objectives; give one each")
+        self._check(names)
         firsts = [f"E[{n}] within {s!r}" for n, s in zip(names[:-1], self.slack, strict=True)]
         return f"lexicographic({', then '.join([*firsts, f'E[{names[-1]}]'])})"

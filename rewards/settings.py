@@ -1,4 +1,4 @@
-"""Numbers and names that objectives are set to: checked, and brought to one form.
+"""Numbers and names that objectives are set to: checked, brought to one form, and printed.
 
 A setting that came as an integer or as NumPy's number is kept as the float it is, so that equal
 objectives print alike and what they print can be read back.
@@ -7,6 +7,7 @@ objectives print alike and what they print can be read back.
 import math
 import sys
 import unicodedata
+from collections.abc import Sequence
 from keyword import iskeyword
 from numbers import Real
 
@@ -22,7 +23,7 @@ def real(value: object) -> float | None:
     try:
         return float(value)
     except OverflowError:  # an int or a fraction beyond 1.8e308
-        return math.inf if value > 0 else -math.inf
+        return math.inf
 
 
 def positive(value: object, setting: str, of: str, example: float) -> float:
@@ -81,3 +82,13 @@ def callable_word(name: object, of: str = "") -> str:
             "take another word"
         )
     return found
+
+
+def sum_text(weights: Sequence[float], names: Sequence[str]) -> str:
+    """Written as objectives write it: 0.7 * a - 0.3 * b."""
+    text = ""
+    for i, (weight, name) in enumerate(zip(weights, names, strict=True)):
+        negative = math.copysign(1.0, weight) < 0
+        sign = (" - " if negative else " + ") if i else ("-" if negative else "")
+        text += f"{sign}{abs(weight)!r} * {name}"
+    return text

@@ -11,8 +11,8 @@ from collections.abc import Iterable, Mapping
 from numbers import Real
 from typing import Any, ClassVar
 
-from longplay.rewards.objective import Objective, taken, total
-from longplay.rewards.settings import real, word
+from longplay.rewards.objective import Objective, as_objective, taken, total
+from longplay.rewards.settings import real, sum_text, word
 from longplay.rewards.step import Step, Values
 
 MOST_TERMS = 1000  # of a product that is multiplied out
@@ -37,9 +37,7 @@ class WeightedSum(Objective):
     def __init__(self, terms: Iterable[tuple[float, Objective]]) -> None:
         merged: dict[Objective, float] = {}
         for weight, term in terms:
-            if not isinstance(term, Objective):
-                raise TypeError(f"{term!r} is no objective; give signals, e.g. Minutes()")
-            outer = weight_of(weight, term.label)
+            outer = weight_of(weight, as_objective(term).label)
             for inner, part in term.terms():
                 merged[part] = weight_of(merged.get(part, 0.0) + outer * inner, part.label)
         if not merged:
@@ -97,18 +95,13 @@ class WeightedSum(Objective):
         return hash(frozenset(self._terms))
 
     def __str__(self) -> str:
-        return self._formula(str)
+        return sum_text(self._weights(), [str(term) for _, term in self._terms])
 
     def __repr__(self) -> str:
-        return self._formula(repr)
+        return sum_text(self._weights(), [repr(term) for _, term in self._terms])
 
-    def _formula(self, show: Any) -> str:
-        text = ""
-        for i, (weight, term) in enumerate(self._terms):
-            negative = math.copysign(1.0, weight) < 0
-            sign = (" - " if negative else " + ") if i else ("-" if negative else "")
-            text += f"{sign}{abs(weight)!r} * {show(term)}"
-        return text
+    def _weights(self) -> list[float]:
+        return [weight for weight, _ in self._terms]
 
 
 class Product(Objective):
@@ -131,9 +124,7 @@ class Product(Objective):
     def __init__(self, factors: Iterable[Objective]) -> None:
         self.factors: tuple[Objective, ...] = ()
         for factor in factors:
-            if not isinstance(factor, Objective):
-                raise TypeError(f"{factor!r} is no objective to multiply; give e.g. Minutes()")
-            if isinstance(factor, WeightedSum):
+            if isinstance(as_objective(factor), WeightedSum):
                 raise ValueError(
                     f"a factor is the sum {factor}; write products with *, which multiplies sums "
                     'out, or make it one factor: (...).named("joy")'
@@ -207,10 +198,8 @@ class Named(Objective):
     kind: ClassVar[str] = "named"
 
     def __init__(self, name: str, inner: Objective) -> None:
-        if not isinstance(inner, Objective):
-            raise TypeError(f"{inner!r} is no objective to be named; give signals, e.g. Minutes()")
+        self.inner = as_objective(inner)
         self.name = word(name, f" of {inner}")
-        self.inner = inner
 
     @property
     def label(self) -> str:

@@ -18,11 +18,11 @@ from gymnasium.spaces import Box
 from gymnasium.utils import RecordConstructorArgs
 from gymnasium.vector import VectorEnv, VectorWrapper
 
-from longplay.rewards.objective import Objective
+from longplay.rewards.objective import Objective, as_objective
 from longplay.rewards.scalarise import Linear, Preference, Utility
 from longplay.rewards.step import Step
 from longplay.rewards.sums import Named, Product, WeightedSum
-from longplay.rewards.watching import Watcher, check_window
+from longplay.rewards.watching import Watcher, Watching, check_window
 
 E = TypeVar("E")
 Vectors = npt.NDArray[np.float64]  # (..., d)
@@ -98,7 +98,7 @@ def scalarised(env: E, scalariser: Preference, *, per_step: bool = False) -> E:
     return cast(E, Scalarised(env, utility))
 
 
-class VectorRewarded(gymnasium.Wrapper[Any, Any, Any, Any], RecordConstructorArgs):
+class VectorRewarded(Watching, gymnasium.Wrapper[Any, Any, Any, Any], RecordConstructorArgs):
     """One user's environment, paid by several objectives. Made by `vector_rewarded`."""
 
     def __init__(self, env: gymnasium.Env[Any, Any], objectives: Iterable[Objective]) -> None:
@@ -109,14 +109,6 @@ class VectorRewarded(gymnasium.Wrapper[Any, Any, Any, Any], RecordConstructorArg
         self._watcher = _watcher(env, given)
         self.reward_space = _set_space(env, given)
 
-    def reset(
-        self, *, seed: Any = None, options: dict[str, Any] | None = None
-    ) -> tuple[Any, dict[str, Any]]:
-        """Reset, and look."""
-        obs, info = self.env.reset(seed=seed, options=options)
-        self._watcher.begin(obs)
-        return obs, info
-
     def step(self, action: Any) -> tuple[Any, Any, bool, bool, dict[str, Any]]:
         """Step, and pay a vector (d,)."""
         obs, _, terminated, truncated, info = self.env.step(action)
@@ -125,7 +117,7 @@ class VectorRewarded(gymnasium.Wrapper[Any, Any, Any, Any], RecordConstructorArg
         return obs, reward, terminated, truncated, {**info, "reward_parts": parts}
 
 
-class VectorRewardedVector(VectorWrapper):
+class VectorRewardedVector(Watching, VectorWrapper):
     """A cohort, paid by several objectives. Made by `vector_rewarded`."""
 
     def __init__(self, env: VectorEnv[Any, Any, Any], objectives: Iterable[Objective]) -> None:
@@ -133,14 +125,6 @@ class VectorRewardedVector(VectorWrapper):
         self.objectives = _objectives(objectives)
         self._watcher = _watcher(env, self.objectives)
         self.reward_space = _set_space(env, self.objectives)
-
-    def reset(
-        self, *, seed: Any = None, options: dict[str, Any] | None = None
-    ) -> tuple[Any, dict[str, Any]]:
-        """Reset, and look."""
-        obs, info = self.env.reset(seed=seed, options=options)
-        self._watcher.begin(obs)
-        return obs, info
 
     def step(self, actions: Any) -> tuple[Any, Any, Any, Any, dict[str, Any]]:
         """Step all users, and pay vectors (n, d)."""
@@ -191,10 +175,7 @@ def _objectives(objectives: Iterable[Objective]) -> tuple[Objective, ...]:
             f"{objectives!r} came; give a list of objectives, e.g. [Minutes(), Revenue()]; "
             "for a single one there is rewarded"
         )
-    given = tuple(objectives)
-    for objective in given:
-        if not isinstance(objective, Objective):
-            raise TypeError(f"{objective!r} is no objective; give signals, e.g. Minutes()")
+    given = tuple(map(as_objective, objectives))
     if not given:
         raise ValueError("no objectives came; give at least one, e.g. [Minutes(), Revenue()]")
     labels = [objective.label for objective in given]

@@ -109,6 +109,21 @@ class Watcher:
         return np.array(self._cohort.users["topic_minutes"])
 
 
+class Watching:
+    """What wrappers with a Watcher have in common: they look at every reset."""
+
+    env: Any
+    _watcher: Watcher
+
+    def reset(
+        self, *, seed: Any = None, options: dict[str, Any] | None = None
+    ) -> tuple[Any, dict[str, Any]]:
+        """Reset, and look."""
+        obs, info = self.env.reset(seed=seed, options=options)
+        self._watcher.begin(obs)
+        return obs, info
+
+
 def check_window(env: Any, objective: Objective) -> None:
     """ValueError if the study of `env` is shorter than `objective` looks ahead."""
     base = env.unwrapped

@@ -19,8 +19,8 @@ import numpy as np
 from gymnasium.utils import RecordConstructorArgs
 from gymnasium.vector import VectorEnv, VectorWrapper
 
-from longplay.rewards.objective import Objective, total
-from longplay.rewards.watching import Watcher, check_window
+from longplay.rewards.objective import Objective, as_objective, total
+from longplay.rewards.watching import Watcher, Watching, check_window
 
 E = TypeVar("E")
 
@@ -38,11 +38,7 @@ def rewarded(env: E, objective: Objective) -> E:
             `objective` is none.
         ValueError: the study is shorter than the objective looks ahead.
     """
-    if not isinstance(objective, Objective):
-        raise TypeError(
-            f"{objective!r} is no objective; give signals and weights, "
-            "e.g. 0.7 * Minutes() - 0.3 * Skips(), or parse a formula"
-        )
+    as_objective(objective)
     if isinstance(env, VectorEnv):
         return cast(E, RewardedVector(env, objective))
     if isinstance(env, gymnasium.Env):
@@ -60,7 +56,7 @@ def rewarded(env: E, objective: Objective) -> E:
     )
 
 
-class Rewarded(gymnasium.Wrapper[Any, Any, Any, Any], RecordConstructorArgs):
+class Rewarded(Watching, gymnasium.Wrapper[Any, Any, Any, Any], RecordConstructorArgs):
     """One user's environment, paid by an objective. Made by `rewarded`."""
 
     def __init__(self, env: gymnasium.Env[Any, Any], objective: Objective) -> None:
@@ -70,14 +66,6 @@ class Rewarded(gymnasium.Wrapper[Any, Any, Any, Any], RecordConstructorArgs):
         check_window(env, objective)
         self._watcher = Watcher(env, objective.needs, objective)
 
-    def reset(
-        self, *, seed: Any = None, options: dict[str, Any] | None = None
-    ) -> tuple[Any, dict[str, Any]]:
-        """Reset, and look."""
-        obs, info = self.env.reset(seed=seed, options=options)
-        self._watcher.begin(obs)
-        return obs, info
-
     def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
         """Step, and pay by the objective."""
         obs, _, terminated, truncated, info = self.env.step(action)
@@ -86,7 +74,7 @@ class Rewarded(gymnasium.Wrapper[Any, Any, Any, Any], RecordConstructorArgs):
         return obs, sum(single.values()), terminated, truncated, {**info, "reward_parts": single}
 
 
-class RewardedVector(VectorWrapper):
+class RewardedVector(Watching, VectorWrapper):
     """A cohort, paid by an objective. Made by `rewarded`."""
 
     def __init__(self, env: VectorEnv[Any, Any, Any], objective: Objective) -> None:
@@ -94,14 +82,6 @@ class RewardedVector(VectorWrapper):
         self.objective = objective
         check_window(env, objective)
         self._watcher = Watcher(env, objective.needs, objective)
-
-    def reset(
-        self, *, seed: Any = None, options: dict[str, Any] | None = None
-    ) -> tuple[Any, dict[str, Any]]:
-        """Reset, and look."""
-        obs, info = self.env.reset(seed=seed, options=options)
-        self._watcher.begin(obs)
-        return obs, info
 
     def step(self, actions: Any) -> tuple[Any, Any, Any, Any, dict[str, Any]]:
         """Step all users, and pay by the objective."""

@@ -140,7 +140,7 @@ def test_names_are_kept_as_python_reads_them():
     wish = Minutes().named("\ufb01nd")  # the ligature fi, which a parser takes for two letters
     assert wish.name == "find"
     assert parse(str(wish)) == wish
-    with pytest.raises(TypeError, match="no objective to be named"):
+    with pytest.raises(TypeError, match="is no objective; give signals"):
         Named("joy", 3)
 
 
@@ -152,7 +152,7 @@ def test_damaged_combinations_are_refused():
     with pytest.raises(ValueError, match="a factor is the sum"):
         Product((Minutes(), Potential(2 * State("tenure")), 2 * Likes()))
     for factors in ((1, 2), (Minutes(), "likes")):
-        with pytest.raises(TypeError, match="is no objective to multiply"):
+        with pytest.raises(TypeError, match="is no objective; give signals"):
             Product(factors)
     with pytest.raises(ValueError, match="two different terms are called 'skips'"):
         Minutes().named("skips") + Skips()
