@@ -8,11 +8,18 @@ python -m longplay.experiments.rewards_page > docs/rewards.md
 from __future__ import annotations
 
 import inspect
+from collections.abc import Callable
 from dataclasses import fields
 from typing import Any
 
 from longplay.rewards import (
+    GGI,
     SIGNALS,
+    Chebyshev,
+    CVaR,
+    FittedCompletion,
+    Lexicographic,
+    Linear,
     Named,
     Potential,
     Product,
@@ -23,10 +30,29 @@ from longplay.rewards import (
     TraceBelief,
     ValueModel,
     WeightedSum,
+    progressive,
 )
+from longplay.rewards.constraints import Floor, constrained
 
-COMBINED: tuple[type, ...] = (WeightedSum, Product, Named, State, Potential)
-FITTED: tuple[type, ...] = (SurrogateIndex, ValueModel, ReturnTime, TraceBelief)
+Told = Callable[..., Any]  # a class or a function with a docstring
+ONE_MODULE: tuple[tuple[str, str, tuple[Told, ...]], ...] = (  # a module's docstring, then theirs
+    ("Potentials", "", (State, Potential)),
+    (
+        "Several rewards at once",
+        "See [objectives-several.md](objectives-several.md) for their use.",
+        (Linear, Chebyshev, GGI, CVaR, Lexicographic),
+    ),
+    ("Floors", "", (Floor, constrained)),
+)
+COMBINED: tuple[Told, ...] = (WeightedSum, Product, Named)
+FITTED: tuple[Told, ...] = (
+    SurrogateIndex,
+    ValueModel,
+    ReturnTime,
+    FittedCompletion,
+    TraceBelief,
+    progressive,
+)
 
 
 def first_line(signal: type[Signal]) -> str:
@@ -98,12 +124,25 @@ def page() -> str:
         lines += page_of(signal)
     lines += ["# Combinations", ""]
     for kind in COMBINED:
-        lines += [f"## {kind.__name__}", "", inspect.getdoc(kind) or "", ""]
+        lines += told(kind)
+    for title, more, kinds in ONE_MODULE:
+        lines += [f"# {title}", "", *([more, ""] if more else []), about(kinds[0]), ""]
+        for kind in kinds:
+            lines += told(kind)
     lines += ["# Fitted to a log", "", "See [surrogates.md](surrogates.md) for their use.", ""]
     for kind in FITTED:
-        told = f"{inspect.getdoc(inspect.getmodule(kind))}\n\n{inspect.getdoc(kind)}"
-        lines += [f"## {kind.__name__}", "", told, ""]
+        lines += told(kind, f"{about(kind)}\n\n")
     return "\n".join(lines).rstrip() + "\n"
+
+
+def told(kind: Told, before: str = "") -> list[str]:
+    """A class or function as Markdown, in the words of its docstring."""
+    return [f"## {kind.__name__}", "", f"{before}{inspect.getdoc(kind)}", ""]
+
+
+def about(kind: Told) -> str:
+    """The docstring of its module, which has the equations."""
+    return inspect.getdoc(inspect.getmodule(kind)) or ""
 
 
 def anchor(signal: type[Signal]) -> str:

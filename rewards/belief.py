@@ -34,6 +34,10 @@ DAYS = 59  # of a trace, in the source
 class TraceBelief:
     """A prior of traces, and what becomes of it: equations (1) and (2).
 
+    Formula: 1'm, the days of a whole trace that are expected. Unit: day. Range: about 0 .. days; a
+    Gaussian knows no bounds. Source: McDonald et al., KDD 2023, and their code [L]. What it leaves
+    invariant: days already seen, where the noise is 0. As a reward it is paid by `progressive`.
+
     Args:
         mean: mu (days,).
         covariance: Sigma (days, days), symmetric, no eigenvalue below 0.

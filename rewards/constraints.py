@@ -23,7 +23,10 @@ floor that cannot be reached does not wind the integral up for ever.
 session that constant would be paid per session: with J below the floor it would punish visits.
 So at equal lambda a policy is paid for more sessions as well as for better ones.
 
-What it leaves invariant: at lambda = 0 the reward is the objective's, number for number.
+Formula: (1). Unit: that of the objective; c brings the signal to it. Range: between the objective
+and c times the signal, of which it is a weighted mean. Source: Stooke, Achiam and Abbeel (2020),
+for (1) to (4) but for what is called ours above. What it leaves invariant: at lambda = 0 the reward
+is the objective's, number for number.
 """
 
 import math
@@ -92,6 +95,10 @@ class PID(NamedTuple):
 @dataclass(frozen=True)
 class Floor:
     """What is to be kept: at least ``at_least`` of a signal per session or per day.
+
+    Formula: J >= d. Unit: that of the signal a session, or a day. Range: per session that of the
+    signal; per day from its least number upwards. Source: a constraint on a rate, as in Stooke et
+    al. (2020), there a ceiling. What it leaves invariant: the objective, wherever lambda is 0.
 
     A day is a day of a person's study from their first visit to the horizon, whether they come
     or not: those who left for ever count with all the days that they miss. J is measured over

@@ -12,10 +12,10 @@ Unlike an objective it remembers: a step alone does not say on which days the us
 it is a wrapper, which may lie around another: `progressive(rewarded(env, Revenue()), belief,
 weight=0.5, keep=True)` adds half of (1) to the revenue.
 
-Unit: day. Range: -days .. days. Source: the belief of "Impatient bandits" [L], paid by its changes;
-the latter is ours. What it leaves invariant: the order of policies by mean active days within the
-trace, for a learner that does not discount; one that does is paid for days as early as they can be
-foretold.
+Formula: (1), times `weight`. Unit: day. Range: -days .. days. Source: the belief of "Impatient
+bandits" [L], paid by its changes; the latter is ours. What it leaves invariant: the order of
+policies by mean active days within the trace, for a learner that does not discount; one that does
+is paid for days as early as they can be foretold.
 """
 
 import math

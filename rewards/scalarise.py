@@ -62,10 +62,11 @@ class Linear(Utility):
 
         u(x) = sum_i w_i x_i                                                            (1)
 
-    Of SER, ESR and per step alike, being linear. Units: of w times x. Range: any. Invariant: a
-    positive factor on all w ranks policies as before. Blind spot: over any w it reaches only
-    points on the convex hull of what policies attain (Das and Dennis 1997); a balanced policy
-    below the chord of two extremes is never chosen.
+    Formula: (1), of SER, ESR and per step alike, being linear. Unit: of w times x. Range: any.
+    Source: Roijers et al. 2013, JAIR 48. What it leaves invariant: a positive factor on all w ranks
+    policies as before. Blind spot: over any w it reaches only points on the convex hull of what
+    policies attain (Das and Dennis 1997); a balanced policy below the chord of two extremes is
+    never chosen.
 
     Args:
         weights: (d,) finite, not all 0.
@@ -103,11 +104,13 @@ class Chebyshev(Utility):
 
         u(x) = -max_i w_i (z_i - x_i) - rho sum_i (z_i - x_i)                           (2)
 
-    The weighted Chebyshev distance to an ideal z >= x; with rho > 0 the augmented one (Steuer and
-    Choo 1983). Where x exceeds z it goes on counting, unlike |z - x|, so that more is never worse
-    (Wierzbicki's achievement function, 1980). Per criterion: "ser" (a point of the front of mean
-    returns) or "esr"; never per step unless asked for.
-    Units: of w times x. Range: at most 0 if z is ideal. Invariant: the same shift of x and z.
+    Formula: (2), the weighted Chebyshev distance to an ideal z >= x; the augmented one if rho > 0.
+    Where x exceeds z it goes on counting, unlike |z - x|, so that more is never worse. Per
+    criterion: "ser" (a point of the front of mean returns) or "esr"; never per step unless asked
+    for. Unit: of w times x. Range: at most 0 if z is ideal. Source: Steuer and Choo 1983; of what
+    lies beyond z, Wierzbicki's achievement function, 1980. What it leaves invariant: the same shift
+    of x and z.
+
     With rho = 0 the best point is at least weakly Pareto optimal, with rho > 0 Pareto optimal. With
     rho = 0 every Pareto optimal point is the best one for w_i = 1 / (z_i - x_i), z above all
     points, concave parts of the front included, where `Linear` never arrives; the larger rho, the
@@ -165,13 +168,14 @@ class GGI(Utility):
 
         u(x) = sum_i w_i x_(i),  x_(1) <= x_(2) <= ... <= x_(d),  w_1 >= w_2 >= ... >= 0  (3)
 
-    (Weymark 1981; of bandits with several metrics: Busa-Fekete et al. 2017, Mehrotra, Xue and
-    Lalmas 2020.) Per criterion: "ser" (the users' means are balanced) or "esr" (every user's own
-    vector is); never per step unless asked for. Units: of w times x; the objectives are compared
-    with each other, so bring them to one scale first, e.g. `0.1 * Minutes()`. Range: any.
-    Invariant: the order of objectives, and a positive factor on w. Concave, and no smaller after
-    a transfer from a larger objective to a smaller one that does not cross it (Pigou-Dalton);
-    larger by (w_i - w_j) times the transfer from rank j to rank i < j, while ranks stay.
+    Formula: (3). Source: Weymark 1981; of bandits with several metrics, Busa-Fekete et al. 2017 and
+    Mehrotra, Xue and Lalmas 2020. Per criterion: "ser" (the users' means are balanced) or "esr"
+    (every user's own vector is); never per step unless asked for. Unit: of w times x; the
+    objectives are compared with each other, so bring them to one scale first, e.g.
+    `0.1 * Minutes()`. Range: any. What it leaves invariant: the order of objectives, and a positive
+    factor on w ranks policies as before. Concave, and no smaller after a transfer from a larger
+    objective to a smaller one that does not cross it (Pigou-Dalton); larger by (w_i - w_j) times
+    the transfer from rank j to rank i < j, while ranks stay.
 
     Args:
         weights: (d,) finite, at least 0, none larger than the one before, the first above 0;
@@ -214,11 +218,11 @@ class CVaR(Scalariser):
 
         CVaR_a = max_v v - E[(v - R)+] / a,  R = sum_i w_i x_i                          (4)
 
-    (Rockafellar and Uryasev 2000, for gains.) The best v is the a-quantile; the value is the mean
-    of the worst a n of n users, of whom the last counts with the fraction that is left. Of users'
-    returns only: a step has no users to compare, so it is never paid per step.
-    Units: of w times x. Range: between the least return and the mean, which it is at a = 1.
-    Invariant: who the users are; CVaR(c + b R) = c + b CVaR(R) for b > 0.
+    Formula: (4). Source: Rockafellar and Uryasev 2000, for gains. The best v is the a-quantile; the
+    value is the mean of the worst a n of n users, of whom the last counts with the fraction that is
+    left. Of users' returns only: a step has no users to compare, so it is never paid per step.
+    Unit: of w times x. Range: between the least return and the mean, which it is at a = 1.
+    What it leaves invariant: who the users are; CVaR(c + b R) = c + b CVaR(R) for b > 0.
 
     Args:
         share: a, in (0, 1].
@@ -274,9 +278,10 @@ class Lexicographic(Preference):
         K_0 = all,  K_i = {k in K_(i-1): m_ki >= max over K_(i-1) of m_i - slack_i},
         choice = argmax over K_(d-1) of m_d,  m = E[x]                                  (5)
 
-    (With slack: Wray, Zilberstein and Mouaddib 2015.) Of mean returns (SER), and no number: what
-    is nearly best depends on what else there is, so it is neither paid per step nor averaged.
-    Invariant: what is added to an objective of all policies alike.
+    Formula: (5). Source: with slack, Wray, Zilberstein and Mouaddib 2015. Of mean returns
+    (SER), and no number: what is nearly best depends on what else there is, so it is neither paid
+    per step nor averaged. Unit: none; slack is in that of its objective. Range: one of the
+    policies. What it leaves invariant: what is added to an objective of all policies alike.
 
     Args:
         slack: (d - 1,) how far below the best is as good, in the units of each objective but the

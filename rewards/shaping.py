@@ -25,10 +25,11 @@ from longplay.rewards.step import Step, Values
 class State(Objective):
     """What the user looked like at the decision: one number of the observation.
 
-    Formula: the feature of `longplay.envs.spaces.USER_FEATURES` of that name, in its units (scaled
-    to the order of 1, within -10 .. 10). Source: what AdLoad and Feed observe. What it leaves
-    invariant: it tells of the time before the step, so the step's action cannot change it. For
-    potentials, and as a factor: `Minutes() * State("tenure")`. Printed `state.tenure`.
+    Formula: the feature of `longplay.envs.spaces.USER_FEATURES` of that name. Unit: 1; features are
+    scaled to the order of 1, each by a quantity of its own (envs/spaces.py). Range: -10 .. 10.
+    Source: what AdLoad and Feed observe, logged. What it leaves invariant: it tells of the time
+    before the step, so the step's action cannot change it. For potentials, and as a factor:
+    `Minutes() * State("tenure")`. Printed `state.tenure`.
 
     Raises:
         ValueError: there is no such feature, or it is hidden.

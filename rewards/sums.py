@@ -21,8 +21,12 @@ MOST_TERMS = 1000  # of a product that is multiplied out
 class WeightedSum(Objective):
     """A weighted sum of objectives; equal ones are merged, so every label stands once.
 
-    Two sums are equal if they have the same weights for the same terms, in whatever order. What
-    it leaves invariant: multiplied by a positive number, it ranks policies as before.
+    Formula: sum_i w_i o_i. Unit: that of every w_i o_i; a weight is an exchange rate, which brings
+    its term to the unit of the others. Range: the sum of those of the w_i o_i. Source: the linear
+    scalarisation of several rewards, e.g. Roijers et al. 2013, JAIR 48; the weights are free
+    choices. What it leaves invariant: multiplied by a positive number, it ranks policies as before.
+
+    Two sums are equal if they have the same weights for the same terms, in whatever order.
 
     Args:
         terms: (weight, objective) pairs; sums among them are opened up.
@@ -107,8 +111,9 @@ class WeightedSum(Objective):
 class Product(Objective):
     """Objectives multiplied row by row; made by `*`, which multiplies sums out.
 
-    Formula: the product of the factors. Unit: the product of theirs. Range: of two factors within
-    [0, a] and [0, b], [0, a b]. What it leaves invariant: a row worth 0 by any factor is worth 0;
+    Formula: prod_i o_i, row by row. Unit: the product of theirs. Range: of two factors within
+    [0, a] and [0, b], [0, a b]. Source: our own composition; multipliers of a reward as in Wang et
+    al., KDD 2022 [S]. What it leaves invariant: a row worth 0 by any factor is worth 0;
     the order of the factors does not matter.
 
     Args:
@@ -183,8 +188,8 @@ class Product(Objective):
 class Named(Objective):
     """An objective as one part with a name of its own: what a report should tell of it.
 
-    Formula: that of what is named, in which unit and range it is too. It leaves every value as it
-    was; only the parts are told as one. Printed `(name := formula)`.
+    Formula: that of what is named. Unit: its own. Range: its own. Source: its own. What it leaves
+    invariant: every value; only the parts are told as one. Printed `(name := formula)`.
 
     Args:
         name: one word; letters that Python takes for others (NFKC) are written as those.
