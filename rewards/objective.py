@@ -96,10 +96,10 @@ class Objective(ABC):
         """Worth of every row by label of the term, weights included."""
         seen = step if isinstance(step, Step) else Step(step)
         lived = seen.outcomes["fetches"] > 0
-        return {
-            term.label: np.where(lived, weight * term.judge(seen), 0.0)
-            for weight, term in self.terms()
-        }
+        worth = {term.label: np.asarray(weight * term.judge(seen)) for weight, term in self.terms()}
+        if lived.all():  # as with SAME_STEP always
+            return worth
+        return {label: np.where(lived, part, 0.0) for label, part in worth.items()}
 
     def named(self, name: str) -> "Objective":
         """The same, as one part of that name.

@@ -47,6 +47,7 @@ class Watcher:
         self._cohort = cohort
         self._single = isinstance(base, Session)
         self._state: npt.NDArray[Any] | None = None
+        self._spare: npt.NDArray[Any] | None = None  # the state before, to be written over
         self._topics: npt.NDArray[Any] | None = None
         self._items = without(cohort.shop.items, HIDDEN_ITEMS) if "items" in self.needs else None
         self._whose = whose
@@ -55,11 +56,15 @@ class Watcher:
     def begin(self, obs: Any) -> None:
         """A reset (of some lanes, or all) led to these observations."""
         if self.needs:
-            self._state, self._topics = self._states(obs), self._minutes()
+            self._state, self._topics = self._kept(obs), self._minutes()
             self._begun = True
 
     def step(self, obs: Any, info: dict[str, Any]) -> Step:
-        """The step that led to these observations; ResetNeeded if no `begin` came before."""
+        """The step that led to these observations; ResetNeeded if no `begin` came before.
+
+        Like the outcomes of the env, its parts are written over by later steps: copy what is to
+        stay, e.g. by picking rows, `step[np.flatnonzero(...)]`.
+        """
         outcomes = self._base.outcomes
         if not self.needs:
             return Step(outcomes)
@@ -69,7 +74,7 @@ class Watcher:
                 "wrapper saw it: call reset on this wrapper first"
             )
         state, topics = self._state, self._topics
-        self._state, self._topics = self._states(obs), self._minutes()
+        self._state, self._topics = self._kept(obs), self._minutes()
         next_topics = self._topics
         if topics is not None and next_topics is not None:  # newborns have other topics
             over = self._over(info)
@@ -95,12 +100,24 @@ class Watcher:
         return np.asarray(self._cohort.users["over"] > 0)
 
     def _states(self, obs: Any) -> npt.NDArray[Any] | None:
-        """USER_FEATURES (n, 30), as arrays that stay."""
+        """USER_FEATURES (n, 30), a view of the observations."""
         if not self.needs & {"state", "next_state"}:
             return None
         rows = np.asarray(obs["user"] if isinstance(obs, dict) else obs)
-        rows = rows[None, :SEEN] if self._single else rows[:, :SEEN]
-        return rows.copy()  # observations are handed out, and may be written to
+        return rows[None, :SEEN] if self._single else rows[:, :SEEN]
+
+    def _kept(self, obs: Any) -> npt.NDArray[Any] | None:
+        """The same as an array of our own: observations are handed out, and may be written to.
+
+        There are two, in turns, so that the last one stays for a step; new ones cost page faults.
+        """
+        rows = self._states(obs)
+        if rows is None:
+            return None
+        mine = self._spare if self._spare is not None else np.empty_like(rows, order="C")
+        self._spare = self._state
+        np.copyto(mine, rows)
+        return mine
 
     def _minutes(self) -> npt.NDArray[Any] | None:
         """Minutes played by topic (n, 16), as arrays that stay."""
