@@ -12,6 +12,8 @@ from longplay.envs.cohort import Cohort
 from longplay.experiments.bench.rows import Row, Sizes, random_actions, repeated
 from longplay.rewards import (
     ActiveDay,
+    Completion,
+    FastSkips,
     Hides,
     Minutes,
     Objective,
@@ -43,6 +45,8 @@ def objectives(sizes: Sizes) -> dict[str, Objective]:
         "a sum of signals": 0.7 * Minutes() - 0.3 * Skips() - 5.0 * Hides() + Returned(days=7),
         "a product": (Minutes() - 2.0 * Skips()).named("joy") * Survival(),
         "an intent's skips": 0.7 * Minutes() - 0.3 * Skips(given="intent") - 5.0 * Hides(),
+        "plays, slot by slot": Minutes() + Completion(),
+        "the same, read twice": Minutes() + Completion() - FastSkips(),
         "a potential": Minutes() + Potential(2.0 * State("active_rate") - State("skip_rate")),
         "a surrogate index": Minutes() + index,
         "a potential of values": Minutes() + Potential(value),
