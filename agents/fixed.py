@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Self
 
@@ -23,6 +23,11 @@ if TYPE_CHECKING:
 PRODUCTION: Mapping[str, Any] = MappingProxyType(
     {"affinity": 1.0, "attraction": 0.5, "quality": 0.5, "freshness": 0.1}
 )
+
+
+def production_weights(scores: Sequence[str] = SCORERS) -> npt.NDArray[np.float64]:
+    """PRODUCTION as an array, a weight for each of `scores`; 0 for those it does not weigh."""
+    return np.array([PRODUCTION.get(name, 0.0) for name in scores])
 
 
 @agent("random", about="every action equally likely")

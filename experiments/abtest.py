@@ -40,6 +40,7 @@ import numpy as np
 import numpy.typing as npt
 
 from longplay.rewards import Objective, Potential, PresentValue, Step, per_user
+from longplay.rewards.objective import as_objective
 from longplay.rewards.sums import Named, Product
 
 Floats = npt.NDArray[np.float64]
@@ -207,11 +208,7 @@ def abtest(
 
 
 def _check(objective: object, control: object, treatment: object) -> None:
-    if not isinstance(objective, Objective):
-        raise TypeError(
-            f"{objective!r} is no objective; give signals and weights, "
-            "e.g. 0.7 * Minutes() - 0.3 * Skips(), or parse a formula"
-        )
+    as_objective(objective)
     for name, log in (("control", control), ("treatment", treatment)):
         if not isinstance(log, Step):
             raise TypeError(

@@ -20,8 +20,19 @@ from longplay.rewards.step import Outcomes, Values
 ENDS = "0 within a session, so deciding by fetch or by session comes to the same sum"
 
 
+class Within:
+    """Back within `window_days` of the session's end: what the signals of return share."""
+
+    window_days: float
+
+    def evaluate(self, outcomes: Outcomes) -> Values:
+        """Ended, and away for at most so many days."""
+        back = (outcomes["ended"] > 0) & (outcomes["away"] <= hours(self.window_days))
+        return back.astype(np.float64)
+
+
 @dataclass(frozen=True)
-class Returned(Signal):
+class Returned(Within, Signal):
     """1 if the session ended and the user is back within `days`; 0 within a session.
 
     It is known only `days` later: a live platform would credit it with that delay, and a study
@@ -46,14 +57,9 @@ class Returned(Signal):
         """How long after the session it is known."""
         return self.days
 
-    def evaluate(self, outcomes: Outcomes) -> Values:
-        """Ended, and away for at most so many days."""
-        back = (outcomes["ended"] > 0) & (outcomes["away"] <= hours(self.days))
-        return back.astype(np.float64)
-
 
 @dataclass(frozen=True)
-class Returned1d(Signal):
+class Returned1d(Within, Signal):
     """1 if the session ended and the user is back within 24 h: `Returned(days=1)` by its name."""
 
     name, range = "returned_1d", (0.0, 1.0)
@@ -62,13 +68,9 @@ class Returned1d(Signal):
     leaves = ENDS
     window_days = 1.0
 
-    def evaluate(self, outcomes: Outcomes) -> Values:
-        """Ended, and away for at most 24 h."""
-        return Returned(days=1.0).evaluate(outcomes)
-
 
 @dataclass(frozen=True)
-class Returned7d(Signal):
+class Returned7d(Within, Signal):
     """1 if the session ended and the user is back within 168 h: `Returned(days=7)` by its name."""
 
     name, range = "returned_7d", (0.0, 1.0)
@@ -76,10 +78,6 @@ class Returned7d(Signal):
     source = Returned.source
     leaves = ENDS
     window_days = 7.0
-
-    def evaluate(self, outcomes: Outcomes) -> Values:
-        """Ended, and away for at most 168 h."""
-        return Returned(days=7.0).evaluate(outcomes)
 
 
 @dataclass(frozen=True)

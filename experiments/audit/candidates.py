@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from longplay.agents.fixed import PRODUCTION, FixedLayout, Weights
+from longplay.agents.fixed import FixedLayout, Weights, production_weights
 from longplay.agents.policy import Act, BasePolicy, Obs
 from longplay.envs.spaces import SCORERS, USER_FEATURES, layout_index
 from longplay.envs.state import LAYOUTS
@@ -124,7 +124,7 @@ def rankings(rng: np.random.Generator) -> Iterator[Candidate]:
 
 def near_rankings(rng: np.random.Generator) -> Iterator[Candidate]:
     """The usual policy's weights, moved, and scaled to a largest weight of 1 in size."""
-    usual = np.array([PRODUCTION.get(name, 0.0) for name in SCORERS])
+    usual = production_weights()
     number = 0
     while True:
         number += 1

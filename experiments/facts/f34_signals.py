@@ -35,7 +35,7 @@ from typing import Any
 
 import numpy as np
 
-from longplay.agents.fixed import PRODUCTION
+from longplay.agents.fixed import production_weights
 from longplay.envs.cohort import Cohort
 from longplay.envs.spaces import SCORERS
 from longplay.envs.state import TOPICS
@@ -51,7 +51,7 @@ SIGNALS = (
     "variety", "revisit", "active days", "visits", "minutes", "plays", "likes", "skips", "novelty",
 )  # fmt: skip
 # Weights of SCORERS that trials begin from: half of production's, so that none is clipped.
-START = 0.5 * np.array([PRODUCTION.get(name, 0.0) for name in SCORERS])
+START = 0.5 * production_weights()
 JITTER, STRIDE = 0.15, 0.25  # of weights: sd of the trial, length of the step; free choice
 VARIETY, BACK = 5.0, 10.0  # m and c of the reward, Wang et al. [S]
 ONLY_MINUTES, ALL = 0, 1  # rewards

@@ -32,7 +32,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from longplay.agents.fixed import PRODUCTION
+from longplay.agents.fixed import production_weights
 from longplay.envs.cohort import Cohort
 from longplay.envs.spaces import ITEM_FEATURES
 from longplay.envs.state import SLATE
@@ -46,7 +46,7 @@ SHORT, LONG = 7, 28  # of signs and of what they foretell [day]
 SHELF = 3  # positions; free choice
 DISTURBED = 1.0  # sd of what is added to production's scores; free choice
 PRIOR = 10.0  # first looks that the mean of all items counts as
-WEIGHTS = np.array([PRODUCTION.get(name, 0.0) for name in ITEM_FEATURES])
+WEIGHTS = production_weights(ITEM_FEATURES)
 WEIGHTS[ITEM_FEATURES.index("freshness")] = 0.0
 BY_CLICKS, BY_SIGNS = 0, 1
 OTHERS = 1_000_000  # number of the first person who meets a shelf

@@ -27,7 +27,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from longplay.agents.fixed import PRODUCTION
+from longplay.agents.fixed import production_weights
 from longplay.envs.cohort import Cohort
 from longplay.envs.spaces import SCORERS
 from longplay.experiments.facts.picture import standing
@@ -70,7 +70,7 @@ class Chunk:
 
 def weights_of(policy: int) -> npt.NDArray[np.float32]:
     """The weights of a random policy (6,); -1 is production."""
-    base = np.array([PRODUCTION.get(name, 0.0) for name in SCORERS])
+    base = production_weights()
     if policy < 0:
         return base.astype(np.float32)
     change = np.random.default_rng((60, policy)).normal(0.0, WIDTH, len(SCORERS))

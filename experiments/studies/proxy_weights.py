@@ -43,7 +43,7 @@ NAME = "proxy-weights"
 class Settings:
     """Sizes of the study."""
 
-    seeds: int = 2
+    seeds: int = 5
     decisions: int = 300_000  # of training
     users: int = 500  # held out, per seed
     jobs: int = 2
