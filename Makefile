@@ -2,17 +2,17 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check format bench core dist clean
+.PHONY: help install demo test test-slow check format bench core dist clean
 
 VENV ?= .venv
 PYTHON ?=
 PYTHONS ?=
 PYTEST_ARGS ?=
-EXTRAS := experiments,rl,bandits,dev
+EXTRAS := experiments,rl,ray,bandits,dev
 BIN := $(VENV)/bin
 
 help:  ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' Makefile
 
 install:  ## set up .venv under constraints.txt, once
 	@.ci/venv "$(VENV)" "$(EXTRAS)" "$(PYTHON)"
@@ -20,15 +20,18 @@ install:  ## set up .venv under constraints.txt, once
 demo: install  ## train, evaluate, compare: a report in about four minutes
 	@$(BIN)/longplay compare --preset demo
 
-test: install  ## all tests
-	@$(BIN)/pytest -n 2 $(PYTEST_ARGS)
+test: install  ## the tests, but for the slow ones
+	@$(BIN)/pytest -n 2 -m "not slow" $(PYTEST_ARGS)
 
-check: install  ## format, lint, types, import rules, tests
+test-slow: install  ## the tests that start Ray, kill things and fill disks, one at a time
+	@$(BIN)/pytest -m slow $(PYTEST_ARGS)
+
+check: install  ## format, lint, types, import rules, and the tests of `make test`
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
-	@$(BIN)/pytest -n 2 $(PYTEST_ARGS)
+	@$(BIN)/pytest -n 2 -m "not slow" $(PYTEST_ARGS)
 
 format: install  ## put the code into shape
 	@$(BIN)/ruff format .
