@@ -19,7 +19,8 @@ Both read the slots of a step: all plays where a step is one fetch, those of the
 fetch where it is a session.
 """
 
-from collections.abc import Mapping, Sequence
+import weakref
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, ClassVar, NamedTuple
@@ -38,7 +39,7 @@ from longplay.rewards.step import Step, Values
 Floats = npt.NDArray[np.float64]
 BANDS, LEVELS = 16, 33  # of a fitted table; free choice
 FEWEST = 20  # plays that a band needs
-CELLS = 1024  # of a band, in which probabilities are looked up and not searched
+CELLS = 1024  # up to the longest play of a band; probabilities are looked up, not searched
 ROUNDED = 1.0 - 1e-6  # of a share: minutes are kept in single precision
 LAST_FETCH = (
     "plays that are not in the slots: of a step that is a session, all but its last fetch's"
@@ -113,20 +114,30 @@ def _quantiles(values: Floats, weight: Floats, levels: Floats) -> Floats:
     return np.asarray(np.interp(levels, middle, values), np.float64)
 
 
-class Grid(NamedTuple):
+class Grid:
     """A table as the loop reads it: probabilities at equal steps of minutes, in CELLS a band."""
 
-    edges: npt.NDArray[np.float32]  # (bands - 1,) [min]
-    tops: npt.NDArray[np.float32]  # (bands,) the longest play [min]
-    chances: npt.NDArray[np.float32]  # (bands, CELLS + 1) at 0 .. top
+    def __init__(self, durations: Durations) -> None:
+        tops = np.maximum(durations.quantiles[:, -1], 1e-6)
+        at = tops[:, None] * np.linspace(0.0, 1.0, CELLS + 1)
+        chances = [ranks(row, knots) for row, knots in zip(at, durations.quantiles, strict=True)]
+        self.edges = np.asarray(durations.edges, np.float32)  # (bands - 1,) [min]
+        self.cells = np.asarray(CELLS / tops, np.float32)  # (bands,) cells a minute [1/min]
+        beyond = np.ones((len(tops), 1))  # longer than any play of the band
+        self.chances = np.hstack([np.stack(chances), beyond]).astype(np.float32)  # CELLS + 2 a band
+        self._seen: weakref.ref[Any] | None = None
+        self._bands = np.empty(0, np.uint16)
 
+    def bands(self, items: npt.NDArray[Any]) -> npt.NDArray[np.uint16]:
+        """The band of every item (items,): found once for a catalogue that cannot be written to."""
+        if self._seen is None or self._seen() is not items:
+            self._bands = np.searchsorted(self.edges, items["minutes"], "right").astype(np.uint16)
+            self._seen = None if items.flags.writeable else weakref.ref(items)
+        return self._bands
 
-def grid_of(durations: Durations) -> Grid:
-    """The table read off at every cell."""
-    tops = np.maximum(durations.quantiles[:, -1], 1e-6)
-    at = tops[:, None] * np.linspace(0.0, 1.0, CELLS + 1)
-    chances = [ranks(row, knots) for row, knots in zip(at, durations.quantiles, strict=True)]
-    return Grid(*(np.asarray(a, np.float32) for a in (durations.edges, tops, np.stack(chances))))
+    def judge(self, step: Step, who: object) -> Values:
+        """Equation (2)."""
+        return over_plays(step, who, sum_ranks, self.bands, self.cells, self.chances)
 
 
 def ranks(values: Floats, knots: Floats) -> Floats:
@@ -146,26 +157,24 @@ def ranks(values: Floats, knots: Floats) -> Floats:
 
 
 @compiled
-def sum_ranks(slots: Any, durations: Any, edges: Any, tops: Any, chances: Any, out: Any) -> int:
-    """Equation (2) of every row. Returns the first item beyond the catalogue, or -1."""
-    cells = chances.shape[1] - 1
+def sum_ranks(slots: Any, bands: Any, cells: Any, chances: Any, out: Any) -> int:
+    """Equation (2) of every row. Returns the first item beyond the catalogue, or -1.
+
+    What is no play is read as one of item 0, and counts 0: whether a slot holds a play is a coin
+    toss, and a branch on it would cost more.
+    """
+    last = chances.shape[1] - 1
     for i in range(len(slots)):
         total = 0.0
         for slot in slots[i]:
-            if slot.shows >= 0 and slot.played == 1:
-                if slot.shows >= len(durations):
-                    return int(slot.shows)
-                length = durations[slot.shows]
-                band = 0
-                for edge in edges:
-                    band += length >= edge
-                if slot.minutes > tops[band]:
-                    total += 1.0
-                    continue
-                place = max(slot.minutes / tops[band], 0.0) * cells
-                cell = min(int(place), cells - 1)
-                low, high = chances[band, cell], chances[band, cell + 1]
-                total += low + (place - cell) * (high - low)
+            if slot.shows >= len(bands):
+                return int(slot.shows)
+            play = slot.played * (slot.shows >= 0)
+            band = bands[max(slot.shows, 0)]
+            place = min(max(slot.minutes * cells[band], np.float32(0.0)), np.float32(last))
+            cell = min(int(place), last - 1)
+            low, high = chances[band, cell], chances[band, cell + 1]
+            total += play * (low + (place - cell) * (high - low))
         out[i] = total
     return -1
 
@@ -184,18 +193,27 @@ def count_finished(slots: Any, durations: Any, share: float, out: Any) -> int:
     return -1
 
 
-def over_plays(step: Step, who: object, loop: Any, *numbers: Any, field: str = "minutes") -> Values:
-    """A loop over the slots of every row, with the catalogue's durations at hand."""
+def over_plays(
+    step: Step, who: object, loop: Any, of_items: Callable[[Any], Any], *numbers: Any
+) -> Values:
+    """A loop over the slots of every row, with an array of the catalogue (items,) at hand."""
     items = step.need("items", who)
     slots = step.need("slots", who)
+    if not len(items):
+        raise ValueError(f"{who} got items without an item; give cohort.shop.items")
     out = np.empty(step.outcomes.size)
-    wrong = loop(records(slots, len(out)), items[field], *numbers, out)
+    wrong = loop(records(slots, len(out)), of_items(items), *numbers, out)
     if wrong >= 0:
         raise ValueError(
             f"slots show item {wrong}, and items has {len(items)}; give the catalogue of the same "
             "world, cohort.shop.items"
         )
     return out.reshape(step.outcomes.shape)
+
+
+def lengths(items: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Durations of a catalogue (items,) [min]."""
+    return np.asarray(items["minutes"])
 
 
 @dataclass(frozen=True)
@@ -214,7 +232,7 @@ class Finished(Signal):
 
     def judge(self, step: Step) -> Values:
         """Equation (1)."""
-        return over_plays(step, self, count_finished, self.share * ROUNDED)
+        return over_plays(step, self, count_finished, lengths, self.share * ROUNDED)
 
 
 @dataclass(frozen=True)
@@ -247,12 +265,12 @@ class Completion(Signal):
 
     def judge(self, step: Step) -> Values:
         """Equation (2)."""
-        return over_plays(step, self, sum_ranks, *_shipped(self.panel))
+        return _shipped(self.panel).judge(step, self)
 
 
 @lru_cache(maxsize=8)
 def _shipped(panel: str) -> Grid:
-    return grid_of(
+    return Grid(
         Durations(table("durations", panel, "edges"), table("durations", panel, "quantiles"))
     )
 
@@ -285,7 +303,7 @@ class FittedCompletion(Objective):
             raise ValueError(f"{name}: edges and quantiles must rise; fit it with Completion.fit")
         self.name = callable_word(name, " of a completion")
         self.durations = Durations(edges, quantiles)
-        self._grid = grid_of(self.durations)
+        self._grid = Grid(self.durations)
 
     @property
     def label(self) -> str:
@@ -294,7 +312,7 @@ class FittedCompletion(Objective):
 
     def judge(self, step: Step) -> Values:
         """Equation (2)."""
-        return over_plays(step, self, sum_ranks, *self._grid)
+        return self._grid.judge(step, self)
 
     def to_dict(self) -> dict[str, Any]:
         """{"kind": "completion", "name": ..., "edges": ..., "quantiles": ...}."""

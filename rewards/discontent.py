@@ -99,20 +99,14 @@ class FatigueEstimate(Signal):
 
 @compiled
 def count_fast(slots: Any, minutes: float, run: int, out: Any) -> None:
-    """Equation (4) of every row."""
+    """Equation (4) of every row; in products, as whether a slot holds a play is a coin toss."""
     for i in range(len(slots)):
         total = length = 0
         for slot in slots[i]:
-            if slot.shows < 0 or slot.played == 0:
-                continue
-            if slot.minutes < minutes:
-                length += 1
-                if length == run:
-                    total += run
-                elif length > run:
-                    total += 1
-            else:
-                length = 0
+            play = (slot.shows >= 0) & (slot.played == 1)
+            fast = play & (slot.minutes < minutes)
+            length = (length + fast) * (1 - (play & (not fast)))
+            total += fast * (run * (length == run) + (length > run))
         out[i] = total
 
 

@@ -20,7 +20,7 @@ import numpy.typing as npt
 
 from longplay.envs.compiled import compiled
 from longplay.envs.state import TOPICS
-from longplay.rewards.completion import LAST_FETCH, ROUNDED, over_plays
+from longplay.rewards.completion import LAST_FETCH, ROUNDED, lengths, over_plays
 from longplay.rewards.returns import hours
 from longplay.rewards.settings import positive, share, up_to
 from longplay.rewards.signals import Signal
@@ -77,7 +77,7 @@ class Discovery(Signal):
     def judge(self, step: Step) -> Values:
         """Equation (1)."""
         novelty = step.need("items", self)["novelty"]
-        found = over_plays(step, self, sum_novelty, novelty, self.share * ROUNDED)
+        found = over_plays(step, self, sum_novelty, lengths, novelty, self.share * ROUNDED)
         out = step.outcomes
         known = out["repeats"] / np.maximum(out["plays"] - out["skips"], 1.0)
         return np.asarray(found * np.maximum(1.0 - known, 0.0), np.float64)

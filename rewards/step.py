@@ -146,6 +146,7 @@ def visible(outcomes: Outcomes) -> Outcomes:
 
 
 def without(records: npt.NDArray[Any], hidden: Iterable[str]) -> npt.NDArray[Any]:
-    """A view of `records` that lacks the `hidden` fields."""
-    names = [name for name in records.dtype.names or () if name not in hidden]
-    return records[names]
+    """A view of `records` without the `hidden` fields; the records themselves if there are none."""
+    every = records.dtype.names or ()
+    names = [name for name in every if name not in hidden]
+    return records if len(names) == len(every) else records[names]

@@ -49,7 +49,10 @@ class Watcher:
         self._state: npt.NDArray[Any] | None = None
         self._spare: npt.NDArray[Any] | None = None  # the state before, to be written over
         self._topics: npt.NDArray[Any] | None = None
-        self._items = without(cohort.shop.items, HIDDEN_ITEMS) if "items" in self.needs else None
+        self._items: npt.NDArray[Any] | None = None  # one object, so that it is known again
+        if "items" in self.needs:
+            self._items = without(cohort.shop.items, HIDDEN_ITEMS)
+            self._items.flags.writeable = False
         self._whose = whose
         self._begun = not self.needs & BEFORE  # nobody needs what was before the step
 
@@ -79,7 +82,8 @@ class Watcher:
         if topics is not None and next_topics is not None:  # newborns have other topics
             over = self._over(info)
             if over.any():
-                next_topics = np.where(over[:, None], topics, next_topics)
+                next_topics = next_topics.copy()
+                next_topics[over] = topics[over]
         next_state = self._state
         if next_state is not None and "final_obs" in info:
             next_state = self._states(info["final_obs"])

@@ -223,3 +223,24 @@ def test_slots_without_some_fields_of_the_world_are_read_too():
         full[field] = step.slots[field]
     other = Step(step.outcomes, slots=full, items=step.items)
     assert Completion()(other).tolist() == Completion()(step).tolist()
+
+
+def test_bands_are_found_anew_for_a_catalogue_that_is_another_or_was_changed():
+    # A minute is the median of the short item (1/2), and half way to the long one's (1/4).
+    fitted = FittedCompletion("mine", TWO_BANDS)
+    row = [[(0, 1.0)]]
+    short, long = catalogue(2.0), catalogue(6.0)
+    for items in (short, long):
+        items.flags.writeable = False
+    for items, worth in ((short, 0.5), (long, 0.25), (short, 0.5)):
+        step = step_of(row, items)
+        assert fitted(step) == fitted(step) == pytest.approx([worth], abs=1e-3)
+    open_to_change = catalogue(2.0)
+    assert fitted(step_of(row, open_to_change)) == pytest.approx([0.5], abs=1e-3)
+    open_to_change["minutes"] = 6.0
+    assert fitted(step_of(row, open_to_change)) == pytest.approx([0.25], abs=1e-3)
+
+
+def test_a_catalogue_without_items_is_refused():
+    with pytest.raises(ValueError, match="items without an item; give cohort.shop.items"):
+        Completion()(step_of([[(-1, None)]], catalogue()))
