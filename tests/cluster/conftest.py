@@ -8,7 +8,6 @@ host at once. No name is taken on the machine itself: many such clusters run bes
 """
 
 import json
-import os
 import re
 import shutil
 import subprocess
@@ -23,13 +22,15 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 SPACES = ("--net", "--mount", "--uts", "--ipc", "--pid")
-PATIENCE = 90.0  # for Ray to start on a host [s]
+PATIENCE = 180.0  # for Ray to start on a host [s]
 HOME = "/tmp/ray/home"  # of each host its own, as all of /tmp/ray
 FURNISH = f"""
 hostname "$1"
 ip link set lo up
-ip addr add "$2/24" dev eth0
-ip link set eth0 up
+ip link add lan type bridge  # keeps the address when the cable goes with the other host
+ip link set eth0 up master lan
+ip addr add "$2/24" dev lan
+ip link set lan up
 mount -t tmpfs -o size=1g tmpfs /dev/shm
 mkdir -p /tmp/ray
 mount -t tmpfs -o size=2g tmpfs /tmp/ray
@@ -128,6 +129,12 @@ class Cluster:
         assert process.wait(patience) == 0, log.read_text()
         return re.sub(r"\x1b\[[0-9;]*m", "", log.read_text())
 
+    def until(
+        self, true: Callable[[], bool], job: "tuple[subprocess.Popen[bytes], Path]", patience: float
+    ) -> None:
+        """Wait for something while a job runs."""
+        until(true, job[1], job[0], patience)
+
 
 def until(
     true: Callable[[], bool], log: Path, process: "subprocess.Popen[bytes]", patience: float
@@ -165,12 +172,15 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
         script = folder / "bin" / name
         script.write_text(f"#!{folder}/bin/python\nfrom {module} import main\nmain()\n")
         script.chmod(0o755)
-    found = subprocess.run([folder / "bin" / "python", "-c", "import longplay.envs"])
+    found = subprocess.run(
+        [folder / "bin" / "python", "-c", "import longplay.envs"], capture_output=True
+    )
     assert found.returncode, "longplay is installed on the nodes: the wheel would prove nothing"
     return {
         "PATH": f"{folder / 'bin'}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
         "HOME": HOME,
         "LANG": "C.UTF-8",
+        "PYTHONUNBUFFERED": "1",
         "PIP_NO_DEPS": "1",  # Ray installs a wheel with pip --target, which would fetch all anew
         "XDG_CACHE_HOME": str(folder / "cache"),  # compiled code
         "RAY_AUTH_MODE": "token",
