@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-slow check format bench core dist clean
+.PHONY: help install demo test test-slow check format bench bench-scale bench-peers core dist clean
 
 VENV ?= .venv
 PYTHON ?=
@@ -39,6 +39,12 @@ format: install  ## put the code into shape
 
 bench: install  ## speed and memory, with the machine they were measured on
 	@$(BIN)/python -m longplay.experiments.bench --json bench.json
+
+bench-scale: install  ## cost of a user-day against users, workers, slate and candidates: docs/scale.md
+	@$(BIN)/python -m longplay.experiments.bench.scale --out docs
+
+bench-peers: install  ## other simulators, installed for the moment, beside ours in one run
+	@$(BIN)/python -m longplay.experiments.bench.peers --json bench-peers.json
 
 core:  ## the core's tests on every Python present, without torch; PYTHONS="..." to choose
 	@.ci/core $(PYTHONS)

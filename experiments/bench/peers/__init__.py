@@ -1,0 +1,130 @@
+"""Side by side with peers: `python -m longplay.experiments.bench.peers` (`make bench-peers`).
+
+Makes a throw-away environment, installs into it with pip what other simulators have published,
+measures theirs and ours in turns, and removes it again. The same slate, the same number of
+candidates, random actions drawn beforehand, one thread; fetches (slates shown to one person) per
+second of CPU time, new lives included. What cannot be installed or run is named, with the reason
+that was found. It needs the network for pip, and takes about three minutes.
+
+What is compared is speed alone: the worlds differ in what they simulate. InterestEvolution and
+ChocKale are RecSim's own worlds, so that there the same thing is done; Feed does more.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from longplay.experiments.bench.peers.contests import (
+    CONTESTS,
+    PEERS,
+    UNPUBLISHED,
+    Contest,
+    DidNotRun,
+    held,
+)
+from longplay.experiments.bench.peers.place import NoNetwork, NotInstalled, Peer, Place
+from longplay.experiments.bench.rows import HEAD, Row
+from longplay.experiments.run import environment, write_json
+
+PROGRAM = "python -m longplay.experiments.bench.peers"
+
+
+@dataclass
+class Found:
+    """What came of it."""
+
+    versions: dict[str, str] = field(default_factory=dict)  # of the peers that are installed
+    missing: dict[str, str] = field(default_factory=dict)  # peer or contest -> why not
+    contests: list[tuple[Contest, list[Row]]] = field(default_factory=list)
+
+    def as_json(self) -> dict[str, Any]:
+        """For a JSON file."""
+        return environment(PROGRAM.split()) | {
+            "peers": self.versions,
+            "not_measured": self.missing,
+            "not_published_as_packages": UNPUBLISHED,
+            "contests": [
+                {
+                    "about": contest.about,
+                    "slate": contest.slate,
+                    "candidates": contest.candidates,
+                    "rows": [row.as_json() for row in rows],
+                }
+                for contest, rows in self.contests
+            ],
+        }
+
+
+def install(place: Place, peers: Sequence[Peer], found: Found) -> None:
+    """Install every peer, or say why not.
+
+    Raises:
+        NoNetwork: pip cannot reach its index, so that none of them can be had.
+    """
+    for peer in peers:
+        try:
+            told = found.versions[peer.name] = place.install(peer)
+        except NotInstalled as why:
+            told = found.missing[peer.name] = f"pip does not install it: {why}"
+        print(f"{peer.name:<14} {peer.package:<12} {told}", flush=True)
+    for name, address in UNPUBLISHED.items():
+        print(f"{name:<14} {'no package':<12} {address}")
+
+
+def contend(place: Place, found: Found, repetitions: int, seconds: float) -> None:
+    """Hold every contest of those that are there."""
+    print(f"\n{HEAD}")
+    for contest in CONTESTS:
+        if contest.players[0].peer not in found.versions:
+            continue
+        title = f"{contest.about}, {contest.slate} of {contest.candidates}"
+        print(f"\n{title}", flush=True)
+        try:
+            rows = held(contest, place.python, sys.executable, repetitions, seconds)
+        except DidNotRun as why:
+            found.missing[title] = f"it does not run: {why}"
+            print(found.missing[title])
+            continue
+        found.contests.append((contest, rows))
+        for row in rows:
+            print(row, flush=True)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Print the tables; write the JSON where asked. 2: pip cannot reach its index."""
+    parser = argparse.ArgumentParser(prog=PROGRAM, description="Speed beside other simulators.")
+    parser.add_argument("--json", type=Path, metavar="PATH", help="also write the figures there")
+    parser.add_argument("--repetitions", type=int, default=7, help="turns of every world (7)")
+    parser.add_argument("--seconds", type=float, default=1.0, help="CPU-seconds of a turn (1)")
+    parser.add_argument("--large", action="store_true", help="try what takes gigabytes, too")
+    options = parser.parse_args(arguments)
+    if options.json is not None and not options.json.parent.is_dir():
+        parser.error(f"--json {options.json}: there is no folder {options.json.parent}; make it.")
+    if options.repetitions < 1 or not options.seconds > 0.0:
+        parser.error("--repetitions and --seconds must be more than 0.")
+    machine = environment([])["machine"]
+    print(f"{machine['processor']}, {machine['cpus']} cores, {machine['system']}\n")
+    found = Found()
+    with tempfile.TemporaryDirectory(prefix="longplay-peers-") as folder:
+        place = Place(Path(folder) / "venv")
+        try:
+            install(place, [peer for peer in PEERS if options.large or not peer.large], found)
+        except NoNetwork as why:
+            print(
+                f"bench-peers installs the peers with pip, and pip cannot reach its index ({why}): "
+                "go online, or point pip to an index you can reach (PIP_INDEX_URL).",
+                file=sys.stderr,
+            )
+            return 2
+        contend(place, found, options.repetitions, options.seconds)
+    print("\nfetches/s: slates shown to one person, per CPU-second; xN: N people side by side.")
+    if options.json is not None:
+        write_json(options.json, found.as_json())
+        print(f"written: {options.json}")
+    return 0

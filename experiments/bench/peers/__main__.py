@@ -1,0 +1,7 @@
+"""`python -m longplay.experiments.bench.peers`."""
+
+import sys
+
+from longplay.experiments.bench.peers import main
+
+sys.exit(main())

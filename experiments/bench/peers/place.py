@@ -1,0 +1,111 @@
+"""The throw-away environment: made by venv, filled by pip from the index that pip is set to."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import venv
+from dataclasses import dataclass
+from pathlib import Path
+
+from longplay.experiments.bench.peers.standins import write
+
+PATIENCE = 600.0  # for one call of pip [s]
+ONE_THREAD = dict.fromkeys(
+    ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"), "1"
+)
+UNREACHABLE = re.compile(
+    r"connection broken|establish a new connection|name resolution|network is unreachable|"
+    r"connection refused|timed out|proxyerror",
+    re.IGNORECASE,
+)
+NOTHING_FOUND = "(from versions: none)"
+COMPLAINT = re.compile(r"(?:[\w.]*(?:Error|Exception)|ERROR|error): .+")
+
+
+class NoNetwork(RuntimeError):
+    """pip could not reach its index."""
+
+
+class NotInstalled(RuntimeError):
+    """pip could not install a package; the message is its reason, in one line."""
+
+
+@dataclass(frozen=True)
+class Peer:
+    """A package and what it takes to run its worlds."""
+
+    name: str
+    package: str  # as pip knows it; its published wheel
+    needs: tuple[str, ...] = ()  # what its worlds stand on, installed beside it
+    standins: tuple[str, ...] = ()  # what it imports but its worlds do not use
+    whole: bool = False  # with everything that it asks for, instead of needs and stand-ins
+    large: bool = False  # gigabytes: only when asked for
+
+
+def reason(text: str) -> str:
+    """The line that says why: the last exception, else the last complaint, else the last line."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    complaints = [line for line in lines if COMPLAINT.match(line)]
+    exceptions = [line for line in complaints if not line.lower().startswith("error:")]
+    told = (exceptions or complaints or lines or ["no reason was given"])[-1]
+    return told if len(told) <= 200 else f"{told[:199]}…"
+
+
+def variables(python: str | Path) -> dict[str, str]:
+    """Of a process of this Python: one thread; and another Python sees no modules of ours."""
+    kept = dict(os.environ)
+    if str(python) != sys.executable:
+        kept.pop("PYTHONPATH", None)
+    return kept | ONE_THREAD
+
+
+class Place:
+    """A virtual environment in a folder of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        venv.create(folder, with_pip=True, symlinks=os.name != "nt")
+        windows = os.name == "nt"
+        self.python = folder / ("Scripts/python.exe" if windows else "bin/python")
+        self.modules = Path(self._says("import sysconfig; print(sysconfig.get_path('purelib'))"))
+
+    def install(self, peer: Peer) -> str:
+        """Install a peer, and say which version that is.
+
+        Raises:
+            NoNetwork: pip cannot reach its index.
+            NotInstalled: with pip's reason.
+        """
+        if peer.whole:
+            self._pip(peer.package)
+        else:
+            if peer.needs:
+                self._pip(*peer.needs)
+            self._pip("--no-deps", "--only-binary", peer.package, peer.package)
+            write(self.modules, peer.standins)
+        return self._says(f"import importlib.metadata as m; print(m.version({peer.package!r}))")
+
+    def _pip(self, *words: str) -> None:
+        try:
+            done = self._run("-m", "pip", "install", "--quiet", "--retries", "1", *words)
+        except subprocess.TimeoutExpired as error:
+            raise NotInstalled(f"pip took more than {PATIENCE:.0f} s") from error
+        if done.returncode != 0:
+            told = f"{done.stdout}\n{done.stderr}"
+            if UNREACHABLE.search(told) and NOTHING_FOUND in told:
+                raise NoNetwork(reason(told))
+            raise NotInstalled(reason(told))
+
+    def _says(self, code: str) -> str:
+        return self._run("-c", code).stdout.strip()
+
+    def _run(self, *words: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [str(self.python), *words],
+            capture_output=True,
+            text=True,
+            env=variables(self.python),
+            timeout=PATIENCE,
+        )
