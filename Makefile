@@ -40,8 +40,8 @@ format: install  ## put the code into shape
 bench: install  ## speed and memory, with the machine they were measured on
 	@$(BIN)/python -m longplay.experiments.bench --json bench.json
 
-bench-scale: install  ## cost of a user-day against users, workers, slate and candidates: docs/scale.md
-	@$(BIN)/python -m longplay.experiments.bench.scale --out docs
+bench-scale: install  ## cost of a user-day against users, workers, slate and candidates
+	@$(BIN)/python -m longplay.experiments.bench.scale --out runs/scale
 
 bench-peers: install  ## other simulators, installed for the moment, beside ours in one run
 	@$(BIN)/python -m longplay.experiments.bench.peers --json bench-peers.json

@@ -8,8 +8,13 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 from longplay.experiments.bench.rows import Row, Sizes
+
+ONE_THREAD = dict.fromkeys(
+    ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"), "1"
+)
 
 PEAK = """
 import resource, sys
@@ -31,6 +36,14 @@ env = gymnasium.make("longplay.envs:longplay/AdLoad-v0", scenario="bench")
 env.reset(seed=1)
 env.step(0)
 """
+
+
+def variables(python: str | Path = sys.executable) -> dict[str, str]:
+    """Of a process of this Python: one thread; and another Python sees no modules of ours."""
+    kept = dict(os.environ)
+    if str(python) != sys.executable:
+        kept.pop("PYTHONPATH", None)
+    return kept | ONE_THREAD
 
 
 def run(code: str, *arguments: int, **changes: str) -> str:

@@ -115,9 +115,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         place = Place(Path(folder) / "venv")
         try:
             install(place, [peer for peer in PEERS if options.large or not peer.large], found)
-        except NoNetwork as why:
+        except NoNetwork:
             print(
-                f"bench-peers installs the peers with pip, and pip cannot reach its index ({why}): "
+                "bench-peers installs the peers with pip, and pip cannot reach its index: "
                 "go online, or point pip to an index you can reach (PIP_INDEX_URL).",
                 file=sys.stderr,
             )

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import IO
 
 from longplay.experiments.bench.peers import players
-from longplay.experiments.bench.peers.place import Peer, reason, variables
+from longplay.experiments.bench.peers.place import Peer, reason
+from longplay.experiments.bench.processes import variables
 from longplay.experiments.bench.rows import Row, reference
 
 PEOPLE = 256  # side by side in a cohort of ours

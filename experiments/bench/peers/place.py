@@ -5,17 +5,14 @@ from __future__ import annotations
 import os
 import re
 import subprocess
-import sys
 import venv
 from dataclasses import dataclass
 from pathlib import Path
 
 from longplay.experiments.bench.peers.standins import write
+from longplay.experiments.bench.processes import variables
 
 PATIENCE = 600.0  # for one call of pip [s]
-ONE_THREAD = dict.fromkeys(
-    ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"), "1"
-)
 UNREACHABLE = re.compile(
     r"connection broken|establish a new connection|name resolution|network is unreachable|"
     r"connection refused|timed out|proxyerror",
@@ -52,14 +49,6 @@ def reason(text: str) -> str:
     exceptions = [line for line in complaints if not line.lower().startswith("error:")]
     told = (exceptions or complaints or lines or ["no reason was given"])[-1]
     return told if len(told) <= 200 else f"{told[:199]}…"
-
-
-def variables(python: str | Path) -> dict[str, str]:
-    """Of a process of this Python: one thread; and another Python sees no modules of ours."""
-    kept = dict(os.environ)
-    if str(python) != sys.executable:
-        kept.pop("PYTHONPATH", None)
-    return kept | ONE_THREAD
 
 
 class Place:
