@@ -44,7 +44,7 @@ bench-scale: install  ## cost of a user-day against users, workers, slate and ca
 	@$(BIN)/python -m longplay.experiments.bench.scale --out runs/scale
 
 bench-peers: install  ## other simulators, installed for the moment, beside ours in one run
-	@$(BIN)/python -m longplay.experiments.bench.peers --json bench-peers.json
+	@$(BIN)/python -m longplay.experiments.bench.peers --out runs/peers
 
 core:  ## the core's tests on every Python present, without torch; PYTHONS="..." to choose
 	@.ci/core $(PYTHONS)

@@ -18,6 +18,7 @@ from longplay.experiments.bench.peers.contests import (
     held,
     rows_of,
 )
+from longplay.experiments.bench.peers.page import page
 from longplay.experiments.bench.peers.place import NoNetwork, NotInstalled, Peer, Place, reason
 from longplay.experiments.bench.peers.standins import write
 
@@ -159,12 +160,15 @@ def test_what_cannot_be_installed_is_named_with_its_reason(
     tmp_path: Path,
 ) -> None:
     monkeypatch.setattr(Place, "_run", Pip("ERROR: Requires-Python <3.8", 1))
-    assert main(["--json", str(tmp_path / "peers.json")]) == 0
+    assert main(["--out", str(tmp_path / "new")]) == 0
     assert "RecSim         recsim       pip does not install it: ERROR: Requires-Python <3.8" in (
         capsys.readouterr().out
     )
-    told = (tmp_path / "peers.json").read_text()
+    told = (tmp_path / "new" / "peers-speed.json").read_text()
     assert "Requires-Python" in told and '"contests": []' in told
+    told = (tmp_path / "new" / "peers-speed.md").read_text()
+    assert "| RecSim | `recsim` | pip does not install it: ERROR: Requires-Python <3.8 |" in told
+    assert "| RecSim NG | `recsim-ng` | gigabytes; tried by `--large` |" in told
 
 
 def test_ratios_are_taken_turn_by_turn() -> None:
@@ -179,6 +183,28 @@ def test_ratios_are_taken_turn_by_turn() -> None:
     assert (many.median, many.met) == (225.0, True)
     assert (one.samples, one.met) == ((0.5, 0.25, 0.125), None)
     assert rows[0].reference == 99.0
+
+
+def test_the_page_tells_what_was_wanted_and_what_did_not_run() -> None:
+    contest = CONTESTS[0]
+    rows = rows_of(contest, [[2000.0], [300_000.0], [500_000.0], [8000.0]], 99.0)
+    missing = {"one item": "it does not run: ImportError: no six"}
+    about = {
+        "command": "a command",
+        "machine": {"processor": "a chip", "cpus": 2, "system": "a system"},
+        "versions": {"python": "3.11"},
+    }
+    told = page(about, {"RecSim": "0.1.5"}, missing, [(contest, rows)], 1.0)
+    for line in (
+        "## Interest evolution: 10 of 100",
+        "| RecSim interest evolution | 2,000 fetches/s | 2,000 .. 2,000 |  |",
+        "| InterestEvolution x256 over RecSim | 150 x | 150 .. 150 | wanted 200: **missed** |",
+        "| Feed x256 over RecSim | 250 x | 250 .. 250 | wanted 200: reached |",
+        "| InterestEvolution x1 over RecSim | 4 x | 4 .. 4 |  |",
+        "| RecSim | `recsim` | 0.1.5 |",
+        "- one item: it does not run: ImportError: no six",
+    ):
+        assert line in told.splitlines()
 
 
 def test_worlds_of_ours_take_part(tmp_path: Path) -> None:
@@ -237,8 +263,8 @@ def test_every_contest_is_between_known_ones() -> None:
 def test_refusals(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(peers, "Place", lambda _: pytest.fail("made"))
     for words, told in (
-        (["--json", "nowhere/peers.json"], "there is no folder"),
         (["--repetitions", "0"], "more than 0"),
+        (["--seconds", "nan"], "more than 0"),
     ):
         with pytest.raises(SystemExit) as end:
             main(words)

@@ -28,6 +28,7 @@ from longplay.experiments.bench.peers.contests import (
     DidNotRun,
     held,
 )
+from longplay.experiments.bench.peers.page import page
 from longplay.experiments.bench.peers.place import NoNetwork, NotInstalled, Peer, Place
 from longplay.experiments.bench.rows import HEAD, Row
 from longplay.experiments.run import environment, write_json
@@ -45,7 +46,7 @@ class Found:
 
     def as_json(self) -> dict[str, Any]:
         """For a JSON file."""
-        return environment(PROGRAM.split()) | {
+        return {
             "peers": self.versions,
             "not_measured": self.missing,
             "not_published_as_packages": UNPUBLISHED,
@@ -97,18 +98,18 @@ def contend(place: Place, found: Found, repetitions: int, seconds: float) -> Non
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Print the tables; write the JSON where asked. 2: pip cannot reach its index."""
+    """Print the tables; write page and JSON. 2: pip cannot reach its index."""
     parser = argparse.ArgumentParser(prog=PROGRAM, description="Speed beside other simulators.")
-    parser.add_argument("--json", type=Path, metavar="PATH", help="also write the figures there")
+    parser.add_argument("--out", type=Path, default=Path("runs/peers"), metavar="FOLDER",
+                        help="for peers-speed.md and peers-speed.json (runs/peers)")  # fmt: skip
     parser.add_argument("--repetitions", type=int, default=7, help="turns of every world (7)")
     parser.add_argument("--seconds", type=float, default=1.0, help="CPU-seconds of a turn (1)")
     parser.add_argument("--large", action="store_true", help="try what takes gigabytes, too")
     options = parser.parse_args(arguments)
-    if options.json is not None and not options.json.parent.is_dir():
-        parser.error(f"--json {options.json}: there is no folder {options.json.parent}; make it.")
     if options.repetitions < 1 or not options.seconds > 0.0:
         parser.error("--repetitions and --seconds must be more than 0.")
-    machine = environment([])["machine"]
+    about = environment(PROGRAM.split())
+    machine = about["machine"]
     print(f"{machine['processor']}, {machine['cpus']} cores, {machine['system']}\n")
     found = Found()
     with tempfile.TemporaryDirectory(prefix="longplay-peers-") as folder:
@@ -124,7 +125,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return 2
         contend(place, found, options.repetitions, options.seconds)
     print("\nfetches/s: slates shown to one person, per CPU-second; xN: N people side by side.")
-    if options.json is not None:
-        write_json(options.json, found.as_json())
-        print(f"written: {options.json}")
+    options.out.mkdir(parents=True, exist_ok=True)
+    write_json(options.out / "peers-speed.json", about | found.as_json())
+    told = page(about, found.versions, found.missing, found.contests, options.seconds)
+    (options.out / "peers-speed.md").write_text(told, encoding="utf-8")
+    print(f"written: {options.out / 'peers-speed.md'}, peers-speed.json")
     return 0
