@@ -19,7 +19,7 @@ from longplay.experiments.bench.peers.contests import (
     rows_of,
 )
 from longplay.experiments.bench.peers.page import page
-from longplay.experiments.bench.peers.place import NoNetwork, NotInstalled, Peer, Place, reason
+from longplay.experiments.bench.peers.place import NoNetwork, NotThere, Peer, Place, reason
 from longplay.experiments.bench.peers.standins import write
 
 OLD = '''
@@ -139,8 +139,21 @@ def test_installing(place: Place, monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
     with pytest.raises(NoNetwork, match="No matching distribution found for recsim"):
         place.install(peer)
     monkeypatch.setattr(Place, "_run", Pip(OFFLINE.split("\n", 2)[2], 1))  # only not published
-    with pytest.raises(NotInstalled, match="No matching distribution found for recsim"):
+    with pytest.raises(NotThere, match="No matching distribution found for recsim"):
         place.install(peer)
+
+
+def test_what_installs_and_does_not_start_is_told(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def run(_: Place, *words: str) -> subprocess.CompletedProcess[str]:
+        failed = words == ("-c", "import no_such.world")
+        return subprocess.CompletedProcess(words, int(failed), "1.2.3", "Traceback\nKeyError: 'x'")
+
+    monkeypatch.setattr(Place, "_run", run)
+    assert place.install(Peer("Old", "old", whole=True, module="json")) == "1.2.3"
+    with pytest.raises(NotThere, match="it does not start: KeyError: 'x'"):
+        place.install(Peer("Old", "old", whole=True, module="no_such.world"))
 
 
 def test_without_a_network_one_sentence_and_exit_code_2(

@@ -29,7 +29,7 @@ from longplay.experiments.bench.peers.contests import (
     held,
 )
 from longplay.experiments.bench.peers.page import page
-from longplay.experiments.bench.peers.place import NoNetwork, NotInstalled, Peer, Place
+from longplay.experiments.bench.peers.place import NoNetwork, NotThere, Peer, Place
 from longplay.experiments.bench.rows import HEAD, Row
 from longplay.experiments.run import environment, write_json
 
@@ -62,20 +62,23 @@ class Found:
         }
 
 
-def install(place: Place, peers: Sequence[Peer], found: Found) -> None:
-    """Install every peer, or say why not.
+def install(folder: Path, peers: Sequence[Peer], found: Found) -> Place:
+    """Install every peer, or say why not; the place where those are that have contests.
 
     Raises:
         NoNetwork: pip cannot reach its index, so that none of them can be had.
     """
+    shared = Place(folder / "shared")
     for peer in peers:
+        place = Place(folder / peer.package) if peer.whole else shared
         try:
             told = found.versions[peer.name] = place.install(peer)
-        except NotInstalled as why:
-            told = found.missing[peer.name] = f"pip does not install it: {why}"
+        except NotThere as why:
+            told = found.missing[peer.name] = str(why)
         print(f"{peer.name:<14} {peer.package:<12} {told}", flush=True)
     for name, address in UNPUBLISHED.items():
         print(f"{name:<14} {'no package':<12} {address}")
+    return shared
 
 
 def contend(place: Place, found: Found, repetitions: int, seconds: float) -> None:
@@ -113,9 +116,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     print(f"{machine['processor']}, {machine['cpus']} cores, {machine['system']}\n")
     found = Found()
     with tempfile.TemporaryDirectory(prefix="longplay-peers-") as folder:
-        place = Place(Path(folder) / "venv")
+        peers = [peer for peer in PEERS if options.large or not peer.large]
         try:
-            install(place, [peer for peer in PEERS if options.large or not peer.large], found)
+            place = install(Path(folder), peers, found)
         except NoNetwork:
             print(
                 "bench-peers installs the peers with pip, and pip cannot reach its index: "

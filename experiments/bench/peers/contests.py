@@ -27,9 +27,10 @@ PEERS = (
     Peer("reco-gym", "recogym", ("gym", "numba", "pandas", "scikit-learn", "scipy", "tqdm"),
          ("tensorflow", "torch.nn.functional", "torch.optim", "torch.sparse", "matplotlib.pyplot")),
     Peer("SCOPE-RL", "scope-rl", ("gym", "scikit-learn")),
-    Peer("MARS-Gym", "mars-gym", whole=True),
-    Peer("RL4RS", "rl4rs", whole=True),
-    Peer("RecSim NG", "recsim-ng", whole=True, large=True),
+    Peer("MARS-Gym", "mars-gym", whole=True, module="mars_gym.gym"),
+    Peer("RL4RS", "rl4rs", whole=True, module="rl4rs"),
+    Peer("RecSim NG", "recsim-ng", whole=True, module="recsim_ng.lib.tensorflow.runtime",
+         large=True),
 )  # fmt: skip
 
 # Those that publish no package: a repository to be cloned, with data or weights of its own.

@@ -39,9 +39,13 @@ def page(
     """docs/peers-speed.md."""
     turns = max((len(row.samples) for _, rows in contests for row in rows), default=0)
     head = HEAD.format(
-        command=about["command"], features=len(ITEM_FEATURES), seconds=seconds, turns=turns, **about["machine"],
+        command=about["command"],
+        features=len(ITEM_FEATURES),
+        seconds=seconds,
+        turns=turns,
+        **about["machine"],
         **{name: about["versions"].get(name, "?") for name in ("python", "numba", "numpy")},
-    )  # fmt: skip
+    )
     return "\n".join([head, *(_contest(*each) for each in contests), _packages(versions, missing)])
 
 

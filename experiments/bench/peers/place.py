@@ -26,8 +26,8 @@ class NoNetwork(RuntimeError):
     """pip could not reach its index."""
 
 
-class NotInstalled(RuntimeError):
-    """pip could not install a package; the message is its reason, in one line."""
+class NotThere(RuntimeError):
+    """A package cannot be installed, or does not start; the message says why, in one line."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +39,7 @@ class Peer:
     needs: tuple[str, ...] = ()  # what its worlds stand on, installed beside it
     standins: tuple[str, ...] = ()  # what it imports but its worlds do not use
     whole: bool = False  # with everything that it asks for, instead of needs and stand-ins
+    module: str = ""  # to be imported, where no contest shows whether it runs
     large: bool = False  # gigabytes: only when asked for
 
 
@@ -65,7 +66,7 @@ class Place:
 
         Raises:
             NoNetwork: pip cannot reach its index.
-            NotInstalled: with pip's reason.
+            NotThere: with pip's reason, or that of Python.
         """
         if peer.whole:
             self._pip(peer.package)
@@ -74,18 +75,22 @@ class Place:
                 self._pip(*peer.needs)
             self._pip("--no-deps", "--only-binary", peer.package, peer.package)
             write(self.modules, peer.standins)
+        if peer.module:
+            done = self._run("-c", f"import {peer.module}")
+            if done.returncode != 0:
+                raise NotThere(f"it does not start: {reason(done.stderr)}")
         return self._says(f"import importlib.metadata as m; print(m.version({peer.package!r}))")
 
     def _pip(self, *words: str) -> None:
         try:
             done = self._run("-m", "pip", "install", "--quiet", "--retries", "1", *words)
         except subprocess.TimeoutExpired as error:
-            raise NotInstalled(f"pip took more than {PATIENCE:.0f} s") from error
+            raise NotThere(f"pip took more than {PATIENCE:.0f} s") from error
         if done.returncode != 0:
             told = f"{done.stdout}\n{done.stderr}"
             if UNREACHABLE.search(told) and NOTHING_FOUND in told:
                 raise NoNetwork(reason(told))
-            raise NotInstalled(reason(told))
+            raise NotThere(f"pip does not install it: {reason(told)}")
 
     def _says(self, code: str) -> str:
         return self._run("-c", code).stdout.strip()
