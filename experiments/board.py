@@ -9,10 +9,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from longplay.experiments.jobs import DONE, JobFailed
+from longplay.experiments.jobs import DONE, LOST, JobFailed, Processes
 
 if TYPE_CHECKING:
-    from longplay.experiments.compare import Job
+    from longplay.experiments.jobs import Executor
+    from longplay.experiments.parts import Job
     from longplay.experiments.settings import Settings
 
 STAGES = {"training": (0.0, 0.5), "evaluating": (0.5, 0.5)}  # of a part: from, share
@@ -37,6 +38,7 @@ class Board:
         self.parts, self.finished = parts, done
         self.shares: dict[tuple[str, int], float] = {}
         self.rows: dict[tuple[str, int], Any] = {}
+        self.learning: set[tuple[str, int]] = set()  # parts of which half is training
         self.whole = self.bars.add_task(self._title(), total=float(parts), completed=done)
 
     def _title(self) -> str:
@@ -45,14 +47,22 @@ class Board:
     def watch(self, job: Job, what: str, share: float) -> None:
         """Told by the jobs."""
         key = (job.label, job.seed)
-        if what == DONE:
-            self.bars.remove_task(self.rows.pop(key))
+        if what == LOST:
+            self.bars.console.print(
+                f"longplay: a worker on {job.label}, seed {job.seed} was lost; its work is done "
+                "again.", soft_wrap=True, highlight=False, markup=False,
+            )  # fmt: skip
+        elif what == DONE:
+            if key in self.rows:
+                self.bars.remove_task(self.rows.pop(key))
             self.shares.pop(key, None)
             self.finished += 1
         else:
             if key not in self.rows:
                 self.rows[key] = self.bars.add_task("", total=1.0)
-            start, width = STAGES[what]
+            if what == "training":
+                self.learning.add(key)
+            start, width = STAGES[what] if key in self.learning else (0.0, 1.0)
             self.shares[key] = start + width * share
             title = f"  {job.label}, seed {job.seed}: {what}"
             self.bars.update(self.rows[key], description=title, completed=self.shares[key])
@@ -67,6 +77,7 @@ def compare_on_screen(
     jobs: int,
     resume: bool,
     references: Path | None = None,
+    executor: Executor | None = None,
 ) -> int:
     """Run a comparison with progress on stderr and its results on stdout; returns the exit code."""
     from longplay.experiments.cli import need
@@ -92,8 +103,9 @@ def compare_on_screen(
     try:
         with board.bars:
             data = carry_out(
-                settings, entries, run, jobs=jobs, watch=board.watch, references=references
-            )
+                settings, entries, run, executor=executor or Processes(jobs), watch=board.watch,
+                references=references,
+            )  # fmt: skip
     except KeyboardInterrupt:
         kept = f"{finished()} of {len(keys)} parts are done and kept in {out}"
         screen.print(f"longplay: stopped; {kept}; {go_on}.", soft_wrap=True, highlight=False)

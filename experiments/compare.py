@@ -17,25 +17,15 @@ import dataclasses
 import importlib.util
 import shutil
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from longplay.experiments.evaluate import Evaluation, evaluate
-from longplay.experiments.jobs import Told, Watch, run_jobs
-from longplay.experiments.run import Curve, Part, Refused, RunFolder, replacing
-from longplay.experiments.settings import (
-    Entry,
-    Settings,
-    check,
-    cohort_maker,
-    find_entry,
-    find_objective,
-    find_task,
-    training_maker,
-)
+from longplay.experiments.course import Course
+from longplay.experiments.jobs import Executor, Processes, Watch
+from longplay.experiments.parts import Job, all_jobs, do_item, do_part, is_done, one_torch_thread
+from longplay.experiments.run import Refused, RunFolder
+from longplay.experiments.settings import Entry, Settings, check
 from longplay.experiments.summary import report_data
 from longplay.experiments.tables import (
     behaviour_table,
@@ -45,18 +35,9 @@ from longplay.experiments.tables import (
 )
 
 if TYPE_CHECKING:
-    from longplay.experiments.events import EventLog, HParam
     from longplay.experiments.report import ReportData
 
-
-@dataclass(frozen=True)
-class Job:
-    """One part to be done."""
-
-    settings: Settings
-    label: str
-    seed: int
-    folder: Path
+__all__ = ["Job", "all_jobs", "carry_out", "compare", "do_part", "is_done", "one_torch_thread"]
 
 
 def compare(
@@ -68,6 +49,8 @@ def compare(
     resume: bool = False,
     watch: Watch | None = None,
     references: Path | None = None,
+    executor: Executor | None = None,
+    shard: int | None = None,
 ) -> ReportData:
     """Run a whole comparison into a folder, and write its tables and report.
 
@@ -78,11 +61,17 @@ def compare(
         jobs: processes at a time, at least 1. Results do not depend on it.
         watch: told (Job, what is being done, share) as parts go on; "done" ends one.
         references: a file of `longplay references` of this world, for headroom closed.
+        executor: who does the jobs; None: ``jobs`` processes of this machine.
+        shard: users evaluated as one job, a multiple of 4096; None: by their number. Results do
+            not depend on it.
     """
     entries = check(settings)
     check_references(settings, references)
     run = open_run(settings, folder, command, resume)
-    return carry_out(settings, entries, run, jobs=jobs, watch=watch, references=references)
+    return carry_out(
+        settings, entries, run, watch=watch, references=references,
+        executor=executor or Processes(jobs), shard=shard,
+    )  # fmt: skip
 
 
 def check_references(settings: Settings, references: Path | None) -> None:
@@ -117,16 +106,18 @@ def carry_out(
     entries: Sequence[Entry],
     run: RunFolder,
     *,
-    jobs: int = 1,
+    executor: Executor,
     watch: Watch | None = None,
     references: Path | None = None,
+    shard: int | None = None,
 ) -> ReportData:
-    """Do every part that is not done yet, then write tables and report."""
+    """Do every part that is not done yet, then write tables and report; see `compare`."""
     began = time.perf_counter()
     try:
-        todo = [job for job in all_jobs(settings, entries, run) if not is_done(job)]
+        jobs = all_jobs(settings, entries, run)
+        course = Course(jobs, watch or (lambda job, what, share: None), shard)
         try:
-            run_jobs(do_part, todo, processes=jobs, watch=watch or (lambda job, what, share: None))
+            executor.run(do_item, course.first(), course.watch, course.then)
         finally:
             run.sweep()
         return finish(settings, entries, run, time.perf_counter() - began, references)
@@ -142,106 +133,6 @@ def run_config(settings: Settings) -> dict[str, Any]:
     for room in ("envs", "agents", "rewards"):
         config[f"hash of longplay.{room}"] = sources_hash(ROOM.parent / room)
     return config
-
-
-def all_jobs(settings: Settings, entries: Sequence[Entry], run: RunFolder) -> list[Job]:
-    """All parts, the long ones first, so that no process is left alone with one at the end."""
-    weight = {"learner": 0, "reference": 1, "bandit": 2, "fixed": 3}
-    order = sorted(entries, key=lambda entry: weight[entry.kind])
-    return [
-        Job(settings, entry.label, seed, run.path)
-        for entry in order for seed in range(settings.seeds)
-    ]  # fmt: skip
-
-
-def is_done(job: Job) -> bool:
-    """Whether the results of a part are complete."""
-    return RunFolder(job.folder).part(job.label, job.seed).is_file()
-
-
-def do_part(job: Job, told: Told) -> None:
-    """Train and evaluate one agent with one seed, and leave the results in the run's folder."""
-    from longplay.agents.registry import train
-    from longplay.experiments.events import EventLog
-
-    settings, run = job.settings, RunFolder(job.folder)
-    entry = find_entry(job.label, settings.decision, find_task(settings.world))
-    curve: Curve = []
-    events = run.events(job.label, job.seed)
-    if events.exists():
-        shutil.rmtree(events)  # of a part that was stopped: it is done again from the start
-    with EventLog(events) as tensorboard, one_torch_thread(entry.spec.extra):
-
-        def log(name: str, value: float, step: int) -> None:
-            tensorboard.log(name, value, step)
-            curve.append((name, int(step), float(value)))
-
-        told("training", 0.0)
-        began = time.perf_counter()
-        policy = train(
-            entry.spec,
-            training_maker(settings, entry),
-            seed=job.seed,
-            budget_steps=settings.train_steps,
-            progress=lambda done: told("training", min(done / settings.train_steps, 1.0)),
-            log=log,
-            task=find_task(settings.world),
-        )
-        trained = time.perf_counter()
-        # Saved first: what is evaluated is what the checkpoint holds, lazy refits included.
-        save_policy(policy, run.checkpoint(job.label, job.seed))
-        evaluation = evaluate(
-            policy,
-            cohort_maker(settings, entry),
-            users=settings.users,
-            seed=job.seed,
-            objective=find_objective(settings.reward),
-            progress=lambda share: told("evaluating", share),
-        )
-        part = Part(
-            job.label, job.seed, evaluation, curve, trained - began, time.perf_counter() - trained
-        )
-        log_evaluation(tensorboard, job, entry, evaluation)
-    run.save_part(part)
-
-
-def log_evaluation(events: EventLog, job: Job, entry: Entry, told: Evaluation) -> None:
-    """Hyperparameters, final figures and the retention curve (its step is the day)."""
-    budget = job.settings.train_steps
-    known: dict[str, HParam] = {
-        "agent": job.label, "seed": job.seed, "scenario": job.settings.scenario,
-        "decision": entry.decision, "train_steps": budget,
-    }  # fmt: skip
-    if job.settings.reward is not None:
-        known["reward"] = job.settings.reward
-    events.hparams(known)
-    for tag, value in final_figures(told).items():
-        events.log(tag, value, budget)
-    for day, (active, watched) in enumerate(zip(*told.retention(), strict=True)):
-        if watched:
-            events.log("retention/by_day", active / watched, day)
-
-
-def save_policy(policy: Any, path: Path) -> None:
-    """Save a policy, whole or not at all."""
-    with replacing(path) as half:
-        policy.save(half)
-
-
-@contextmanager
-def one_torch_thread(extra: str | None) -> Iterator[None]:
-    """One thread for torch, if the agent needs it: equal results on any number of cores."""
-    if extra not in ("rl", "ray"):
-        yield
-        return
-    import torch
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def finish(

@@ -29,7 +29,7 @@ still grows gives more. Without discounting (gamma = 1) there is no finite answe
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -104,10 +104,14 @@ class Evaluation:
     by_action: Floats  # (actions,) fetches under each action; empty unless actions are Discrete
     steps: int  # decisions taken
 
+    def mean(self, column: str) -> float:
+        """Mean of a column over users."""
+        return float(self.users[column].mean())
+
     @property
     def value(self) -> float:
         """Mean value of a user, equation (1) [money]."""
-        return float(self.users["value"].mean())
+        return self.mean("value")
 
     @property
     def cut_off(self) -> float:
@@ -152,18 +156,42 @@ def evaluate(
     """
     if users < 1:
         raise ValueError(f"users={users}; an evaluation needs at least 1 user.")
-    parts: list[Evaluation] = []
-    for first in range(0, users, batch):
-        number = min(batch, users - first)
-        cohort = make_cohort(number, first_user=HELD_OUT + first, autoreset_mode="Disabled")
-
-        def told(share: float, first: int = first, number: int = number) -> None:
-            if progress is not None:
-                progress((first + share * number) / users)
-
-        rng = np.random.default_rng((EVALUATION_SEED + seed, first))
-        parts.append(walk(policy, cohort, EVALUATION_SEED + seed, rng, told, objective))
+    ranges = blocks(0, users, batch)
+    parts = list(walk_blocks(policy, make_cohort, ranges, seed, objective, progress))
     return parts[0] if len(parts) == 1 else joined(parts)
+
+
+def blocks(first: int, until: int, batch: int = BATCH) -> list[range]:
+    """Users first .. until - 1 in blocks; a block is walked side by side, as one cohort.
+
+    What a policy draws depends on its block, so `first` must be where a block begins.
+    """
+    if first % batch:
+        raise ValueError(f"first={first}; wanted a multiple of {batch}, where a block begins")
+    return [range(at, min(at + batch, until)) for at in range(first, until, batch)]
+
+
+def walk_blocks(
+    policy: Policy,
+    make_cohort: Callable[..., Cohort],
+    ranges: Sequence[range],
+    seed: int,
+    objective: Objective | None = None,
+    progress: Progress | None = None,
+) -> Iterator[Evaluation]:
+    """The evaluation of each block of users in turn; see `evaluate`."""
+    users = sum(map(len, ranges))
+    done = 0
+    for own in ranges:
+        cohort = make_cohort(len(own), first_user=HELD_OUT + own.start, autoreset_mode="Disabled")
+
+        def told(share: float, done: int = done, number: int = len(own)) -> None:
+            if progress is not None:
+                progress((done + share * number) / users)
+
+        rng = np.random.default_rng((EVALUATION_SEED + seed, own.start))
+        yield walk(policy, cohort, EVALUATION_SEED + seed, rng, told, objective)
+        done += len(own)
 
 
 def walk(

@@ -2,7 +2,8 @@
 
 Workers are spawned (never forked: numba's and torch's threads do not survive it), use one thread
 each, take one job after the other, and end by themselves when their parent dies. A job's result
-must not depend on who does it; it leaves its result in files and returns nothing.
+must not depend on who does it; it leaves its result in files and returns nothing. So a job whose
+worker was lost is done once more, by a new worker, and counts once.
 """
 
 from __future__ import annotations
@@ -12,22 +13,26 @@ import signal
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
 from multiprocessing import get_context
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
-from typing import Any
+from typing import Any, Protocol
 
 Told = Callable[[str, float], None]  # (what it is doing, share done 0..1)
 Work = Callable[[Any, Told], None]  # (job, told); must be importable by name
 Watch = Callable[[Any, str, float], None]  # (job, what it is doing, share done 0..1)
+Then = Callable[[Any], Iterable[Any]]  # job that is done -> jobs that can be done now
 
 THREAD_VARIABLES = ("NUMBA_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS",
                     "OPENBLAS_NUM_THREADS")  # fmt: skip
 PAUSE = 0.2  # least time between two reports of one worker [s]
 DONE = "done"
+LOST = "lost"  # its worker was, and it is done again from its start
+TRIES = 2  # workers that a job may have, one after the other
 
 
 class JobFailed(RuntimeError):
@@ -39,65 +44,130 @@ class JobFailed(RuntimeError):
         self.detail = detail
 
 
-def run_jobs(work: Work, jobs: Sequence[Any], *, processes: int, watch: Watch) -> None:
-    """Do all jobs, at most ``processes`` at a time; 1 does them here, without a new process.
+class Executor(Protocol):
+    """Who does jobs: `Processes` on this machine, or `ray_jobs.RayTasks` on a cluster."""
 
-    ``watch(job, "done", 1.0)`` is called as soon as a job is finished. On the first failure, or
-    on KeyboardInterrupt, the other workers are ended and the error is raised.
-    """
-    if processes == 1 or len(jobs) <= 1:
-        for job in jobs:
-            try:
-                work(job, _throttled(partial(watch, job)))
-            except Exception as error:
-                raise JobFailed(job, *_told_of(error)) from error
-            watch(job, DONE, 1.0)
-        return
-    crew = [_hire(work) for _ in range(min(processes, len(jobs)))]
-    try:
-        _supervise(crew, list(jobs), watch)
-    finally:
-        for process, line in crew:
+    def run(self, work: Work, jobs: Sequence[Any], watch: Watch, then: Then | None = None) -> None:
+        """Do all jobs, and those that `then` says can be done once one is.
+
+        ``watch(job, "done", 1.0)`` is called as soon as a job is finished, and then ``then(job)``;
+        ``watch(job, "lost", 0.0)`` when its worker was lost and it is done again. On the first
+        failure, or on KeyboardInterrupt, the other workers are ended and the error is raised.
+        """
+
+
+def run_jobs(work: Work, jobs: Sequence[Any], *, processes: int, watch: Watch) -> None:
+    """Do all jobs, at most ``processes`` at a time; see `Executor.run`."""
+    Processes(processes).run(work, jobs, watch)
+
+
+class Processes:
+    """Jobs over so many processes at a time; 1 does them here, without a new process."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+
+    def run(self, work: Work, jobs: Sequence[Any], watch: Watch, then: Then | None = None) -> None:
+        """Do all jobs; see `Executor.run`."""
+        if self.number == 1 or (len(jobs) <= 1 and then is None):
+            do_here(work, jobs, watch, then)
+            return
+        crew = Crew(work, self.number)
+        try:
+            crew.supervise(jobs, watch, then)
+        finally:
+            crew.dismiss()
+
+
+def do_here(work: Work, jobs: Sequence[Any], watch: Watch, then: Then | None) -> None:
+    """Do all jobs one after the other, in this process."""
+    waiting = deque(jobs)
+    while waiting:
+        job = waiting.popleft()
+        try:
+            work(job, throttled(partial(watch, job)))
+        except Exception as error:
+            raise JobFailed(job, *_told_of(error)) from error
+        watch(job, DONE, 1.0)
+        waiting.extend(then(job) if then else ())
+
+
+class Losses:
+    """Which jobs lost a worker, and how often."""
+
+    def __init__(self) -> None:
+        self._jobs: list[tuple[Any, int]] = []
+
+    def again(self, job: Any, how: str) -> None:
+        """Note a loss; JobFailed if the job has lost as many workers as it may have."""
+        times = 1 + next((n for known, n in self._jobs if known is job), 0)
+        if times >= TRIES:
+            raise JobFailed(job, f"{how}, twice; is the machine out of memory?", "")
+        self._jobs.append((job, times))
+
+
+class Crew:
+    """Worker processes, hired as there is work for them."""
+
+    def __init__(self, work: Work, most: int) -> None:
+        self.work, self.most = work, most
+        self.workers: dict[Connection, BaseProcess] = {}
+        self.idle: list[Connection] = []
+        self.at_work: dict[Connection, Any] = {}
+        self.losses = Losses()
+
+    def supervise(self, jobs: Sequence[Any], watch: Watch, then: Then | None) -> None:
+        """Hand out jobs and listen until all are done."""
+        waiting = deque(jobs)
+        while waiting or self.at_work:
+            while waiting and (self.idle or len(self.workers) < self.most):
+                self._give(waiting.popleft())
+            for line in wait(list(self.at_work)):
+                assert isinstance(line, Connection)
+                job = self.at_work[line]
+                try:
+                    what, share, *error = line.recv()
+                except (EOFError, OSError):
+                    self._bury(line, job)
+                    watch(job, LOST, 0.0)
+                    waiting.appendleft(job)
+                    continue
+                if error:
+                    raise JobFailed(job, *error)
+                watch(job, what, share)
+                if what == DONE:
+                    del self.at_work[line]
+                    self.idle.append(line)
+                    waiting.extend(then(job) if then else ())
+
+    def _give(self, job: Any) -> None:
+        if not self.idle:
+            process, line = _hire(self.work)
+            self.workers[line] = process
+            self.idle.append(line)
+        line = self.idle.pop()
+        self.at_work[line] = job
+        with suppress(BrokenPipeError, ConnectionResetError):  # noticed when we listen
+            line.send(job)
+
+    def _bury(self, line: Connection, job: Any) -> None:
+        """Forget a worker that is gone; JobFailed if its job may not be tried again."""
+        process = self.workers.pop(line)
+        del self.at_work[line]
+        line.close()
+        process.join()
+        self.losses.again(
+            job,
+            f"the process that worked on it was ended from outside (exit code {process.exitcode})",
+        )
+
+    def dismiss(self) -> None:
+        """End all workers, whatever they are doing."""
+        for line, process in self.workers.items():
             line.close()
             process.terminate()
-        for process, _ in crew:
+        for process in self.workers.values():
             process.join()
-
-
-def _supervise(
-    crew: list[tuple[BaseProcess, Connection]], waiting: list[Any], watch: Watch
-) -> None:
-    """Hand out jobs and listen until all are done."""
-    at_work: dict[Connection, Any] = {}
-    for _, line in crew:
-        _give(line, waiting, at_work)
-    while at_work:
-        ready = wait(list(at_work))
-        for line in [line for line in at_work if line in ready]:
-            job = at_work[line]
-            try:
-                what, share, *error = line.recv()
-            except (EOFError, ConnectionResetError):
-                process = next(process for process, end in crew if end is line)
-                process.join()
-                code = process.exitcode
-                raise JobFailed(
-                    job, f"the process that worked on it was ended from outside (exit code {code})"
-                    "; is the machine out of memory?", ""
-                ) from None  # fmt: skip
-            if error:
-                raise JobFailed(job, *error)
-            watch(job, what, share)
-            if what == DONE:
-                del at_work[line]
-                _give(line, waiting, at_work)
-
-
-def _give(line: Connection, waiting: list[Any], at_work: dict[Connection, Any]) -> None:
-    if waiting:
-        at_work[line] = job = waiting.pop(0)
-        with suppress(BrokenPipeError):  # a worker that has died is noticed when we listen
-            line.send(job)
 
 
 def _hire(work: Work) -> tuple[BaseProcess, Connection]:
@@ -118,7 +188,7 @@ def _worker(work: Work, line: Connection) -> None:
         except EOFError:
             return
         try:
-            work(job, _throttled(lambda what, share: line.send((what, share))))
+            work(job, throttled(lambda what, share: line.send((what, share))))
             line.send((DONE, 1.0))
         except (BrokenPipeError, ConnectionResetError):
             return  # the parent is gone
@@ -131,7 +201,7 @@ def _told_of(error: Exception) -> tuple[str, str]:
     return f"{type(error).__name__}: {error}", "".join(traceback.format_exception(error))
 
 
-def _throttled(told: Told) -> Told:
+def throttled(told: Told) -> Told:
     """Passes on a report when the last one is PAUSE old, or when what is done changes."""
     last_time, last_what = 0.0, ""
 

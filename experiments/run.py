@@ -2,7 +2,8 @@
 
     config.json          the settings; a resumed run must have the same
     environment.json     command, versions, commit, machine, when
-    parts/               one file per agent and seed, written when it is done: resume reads these
+    parts/               one file per agent and seed, written when it is done: resume reads these;
+                         until then, in a large comparison, one for each shard of users
     metrics.parquet      one row per agent, seed and user
     retention.parquet    one row per agent, seed and day
     behaviour.parquet    ads per fetch by age of the account and by fetch of the session; actions
@@ -38,11 +39,13 @@ import numpy as np
 import numpy.typing as npt
 
 from longplay.experiments.evaluate import Evaluation
+from longplay.experiments.populations.crowd import Crowd
 
 Columns = dict[str, npt.NDArray[Any]]
+Arrays = dict[str, npt.NDArray[Any]]
 Curve = list[tuple[str, int, float]]  # (name, decisions made so far, value)
 
-FORMAT = 1  # of the folder
+FORMAT = 2  # of the folder
 TEMPORARY = ".half-"  # prefix of what is being written
 DAMAGED = (ValueError, OSError, KeyError, TypeError, EOFError, zipfile.BadZipFile, zlib.error)
 PACKAGES = ("longplay", "numpy", "numba", "gymnasium", "torch", "stable-baselines3", "sb3-contrib",
@@ -60,7 +63,7 @@ class Part:
 
     agent: str  # as it was asked for: "linucb@fetch"
     seed: int
-    evaluation: Evaluation
+    evaluation: Evaluation | Crowd
     curve: Curve  # what was logged while training
     train_seconds: float
     evaluate_seconds: float
@@ -175,35 +178,26 @@ class RunFolder:
         """Where the results lie, once they are complete."""
         return self.path / "parts" / agent / f"seed-{seed}.npz"
 
+    def shards(self, agent: str, seed: int) -> Path:
+        """Where the results of shards of users lie until there is a part."""
+        return self.path / "parts" / agent / f"seed-{seed}.shards"
+
     def save_part(self, part: Part) -> None:
         """Write the results of one agent and seed: from now on they are done."""
-        told = part.evaluation
         notes = {
             "agent": part.agent,
             "seed": part.seed,
-            "steps": told.steps,
             "train_seconds": part.train_seconds,
             "evaluate_seconds": part.evaluate_seconds,
         }
-        arrays = {name: getattr(told, name) for name in EVALUATED}
-        arrays["curve_name"] = np.array([name for name, _, _ in part.curve], dtype=np.str_)
-        arrays["curve_step"] = np.array([step for _, step, _ in part.curve], dtype=np.int64)
-        arrays["curve_value"] = np.array([value for _, _, value in part.curve], dtype=np.float64)
-        with replacing(self.part(part.agent, part.seed)) as half, half.open("wb") as file:
-            np.savez_compressed(file, notes=np.array(json.dumps(notes)), **arrays)
+        arrays = {**told_arrays(part.evaluation), **curve_arrays(part.curve)}
+        write_arrays(self.part(part.agent, part.seed), notes, arrays)
 
     def load_part(self, agent: str, seed: int) -> Part:
         """Read what `save_part` wrote; Refused if it cannot be read."""
-        path = self.part(agent, seed)
-        try:
-            with path.open("rb") as file, np.load(file, allow_pickle=False) as saved:
-                notes = json.loads(str(saved["notes"]))
-                told = Evaluation(**{name: saved[name] for name in EVALUATED}, steps=notes["steps"])
-                columns = (saved[f"curve_{name}"].tolist() for name in ("name", "step", "value"))
-                curve = list(zip(*columns, strict=True))
+        with reading(self.part(agent, seed)) as (notes, saved):
+            told, curve = told_of(saved), curve_of(saved)
             seconds = (notes["train_seconds"], notes["evaluate_seconds"])
-        except DAMAGED:
-            raise Refused(f"{path} is damaged; delete it and run again with --resume.") from None
         return Part(agent, seed, told, curve, *seconds)
 
     def write_table(self, name: str, columns: Columns) -> None:
@@ -215,6 +209,52 @@ class RunFolder:
 
 
 EVALUATED = ("users", "active", "watched", "by_tenure", "by_position", "by_action")
+
+
+def told_arrays(told: Evaluation | Crowd) -> Arrays:
+    """Everything that an evaluation tells, to be kept."""
+    if isinstance(told, Crowd):
+        return told.arrays()
+    return {**{name: getattr(told, name) for name in EVALUATED}, "steps": np.array(told.steps)}
+
+
+def told_of(saved: Mapping[str, npt.NDArray[Any]]) -> Evaluation | Crowd:
+    """What `told_arrays` gave."""
+    if "people" in saved:
+        return Crowd.of_arrays(saved)
+    return Evaluation(**{name: saved[name] for name in EVALUATED}, steps=int(saved["steps"]))
+
+
+def curve_arrays(curve: Curve) -> Arrays:
+    """What was logged while training, to be kept."""
+    return {
+        "curve_name": np.array([name for name, _, _ in curve], dtype=np.str_),
+        "curve_step": np.array([step for _, step, _ in curve], dtype=np.int64),
+        "curve_value": np.array([value for _, _, value in curve], dtype=np.float64),
+    }
+
+
+def curve_of(saved: Mapping[str, npt.NDArray[Any]]) -> Curve:
+    """What `curve_arrays` gave."""
+    columns = (saved[f"curve_{name}"].tolist() for name in ("name", "step", "value"))
+    return list(zip(*columns, strict=True))
+
+
+def write_arrays(path: Path, notes: Mapping[str, Any], arrays: Mapping[str, Any]) -> None:
+    """Write arrays with some notes (JSON values) in one file, whole or not at all."""
+    with replacing(path) as half, half.open("wb") as file:
+        np.savez_compressed(file, notes=np.array(json.dumps(notes)), **arrays)
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[tuple[dict[str, Any], Arrays]]:
+    """The notes and arrays of a file; whatever fails while they are read is one Refused."""
+    try:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as saved:
+            arrays = dict(saved)
+        yield json.loads(str(arrays.pop("notes"))), arrays
+    except DAMAGED:
+        raise Refused(f"{path} is damaged; delete it and run again with --resume.") from None
 
 
 def exists(path: Path) -> bool:

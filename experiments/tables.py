@@ -9,11 +9,12 @@ import numpy as np
 import numpy.typing as npt
 
 from longplay.experiments.evaluate import DAYS, SUMMED, TENURE_DAYS, Evaluation
+from longplay.experiments.populations.crowd import Crowd
 from longplay.experiments.run import Columns, Part
 
 
 def metrics_table(parts: Sequence[Part]) -> Columns:
-    """One row per agent, seed and user.
+    """One row per agent, seed and user; of a crowd, per group of users, with their means.
 
     Sums are discounted by calendar, with their plain counterparts as ``undiscounted_*``.
     ``cut_off`` is the user's value estimated beyond the horizon over the mean value of a user of
@@ -71,8 +72,8 @@ def curves_table(parts: Sequence[Part]) -> Columns:
     return {name: np.array([row[i] for row in rows]) for i, name in enumerate(names)}
 
 
-def final_figures(told: Evaluation) -> dict[str, float]:
+def final_figures(told: Evaluation | Crowd) -> dict[str, float]:
     """The last word on one agent and seed, by TensorBoard's tag: means over users."""
     names = ("value", *SUMMED, "churned", *told.reward_columns)
-    means = {name: float(told.users[name].mean()) for name in names}
+    means = {name: told.mean(name) for name in names}
     return {f"final/{name}": mean for name, mean in (means | {"cut_off": told.cut_off}).items()}
