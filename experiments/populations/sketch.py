@@ -24,12 +24,14 @@ BUCKETS = 2 * HALF + 1  # negative ones from far to near, 0, positive ones
 
 def buckets(values: Floats) -> Ints:
     """The bucket of each value, 0 .. BUCKETS - 1; none of them may be nan."""
-    part, power = np.frexp(np.abs(values))  # |x| = part * 2^power, part in [1/2, 1)
+    size = np.minimum(np.abs(values), 2.0**HIGHEST)
+    part, power = np.frexp(size)  # size = part * 2^power, part in [1/2, 1)
     spot = (power.astype(np.int64) - 1 - LOWEST) * PARTS
     spot += np.floor((2.0 * part - 1.0) * PARTS).astype(np.int64)
-    spot = np.where(np.isinf(values), HALF - 1, np.minimum(spot, HALF - 1))
-    small = (np.abs(values) < 2.0**LOWEST) | (spot < 0)
-    return np.where(small, HALF, np.where(values > 0, HALF + 1 + spot, HALF - 1 - spot))
+    spot = np.minimum(spot, HALF - 1)
+    return np.where(
+        size < 2.0**LOWEST, HALF, np.where(values > 0, HALF + 1 + spot, HALF - 1 - spot)
+    )
 
 
 def middle(bucket: Ints) -> Floats:

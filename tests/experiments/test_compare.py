@@ -25,7 +25,7 @@ from longplay.experiments.compare import (
     do_part,
 )
 from longplay.experiments.evaluate import METRIC, reward_columns
-from longplay.experiments.jobs import DONE, JobFailed, run_jobs
+from longplay.experiments.jobs import DONE, LOST, JobFailed, run_jobs
 from longplay.experiments.run import Refused, RunFolder
 from longplay.experiments.settings import (
     Settings,
@@ -167,14 +167,18 @@ def test_a_failing_part_tells_its_error(tmp_path: Path, processes: int) -> None:
     assert not multiprocessing.active_children()
 
 
-def test_a_worker_ended_from_outside_is_noticed(tmp_path: Path) -> None:
+def test_a_job_that_loses_two_workers_is_given_up(tmp_path: Path) -> None:
+    seen: list[str] = []
+
     def watch(job: Job, what: str, share: float) -> None:
+        seen.append(what)
         for child in multiprocessing.active_children():
             child.kill()
 
     jobs = jobs_of(tmp_path, "random", "fixed-3-7", users=200, horizon_days=60.0)
-    with pytest.raises(JobFailed, match=r"ended from outside \(exit code -9\)"):
+    with pytest.raises(JobFailed, match=r"ended from outside \(exit code -9\), twice; is the"):
         run_jobs(do_part, jobs, processes=2, watch=watch)
+    assert LOST in seen and not multiprocessing.active_children()
 
 
 def test_an_interrupt_ends_the_workers(tmp_path: Path) -> None:

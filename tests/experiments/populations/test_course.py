@@ -1,0 +1,290 @@
+"""Comparisons in shards: the same files whoever does them, whatever is killed, counted once."""
+
+# ruff: noqa: E402  (skipped before the imports where the extras are missing)
+
+import dataclasses
+import multiprocessing
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+for library in ("polars", "tensorboard", "scipy", "tyro", "rich"):
+    pytest.importorskip(library)
+
+from longplay.experiments.compare import compare
+from longplay.experiments.course import Course
+from longplay.experiments.jobs import DONE, LOST, Then, Watch, Work, do_here
+from longplay.experiments.parts import Item, Job, Shard, Training, all_jobs, do_item
+from longplay.experiments.run import Refused, RunFolder
+from longplay.experiments.settings import Settings, check
+
+pytestmark = pytest.mark.extras
+SMALL = Settings(
+    agents=("fixed-3-7", "random", "linucb"), seeds=1, users=9000, train_steps=500, horizon_days=2.0
+)
+TABLES = ("metrics", "retention", "behaviour")
+
+
+def tables(folder: Path) -> dict[str, bytes]:
+    """Every column of every table, as bits."""
+    import polars
+
+    return {
+        f"{table}/{name}": column.to_numpy().tobytes()
+        if column.dtype.is_numeric()
+        else repr(column.to_list()).encode()
+        for table in TABLES
+        for name, column in polars.read_parquet(folder / f"{table}.parquet").to_dict().items()
+    }
+
+
+class Careless:
+    """Does items in any order, and now and then one twice."""
+
+    def __init__(self, seed: int) -> None:
+        self.rng = random.Random(seed)
+        self.done: list[Item] = []
+
+    def run(self, work: Work, jobs: Sequence[Any], watch: Watch, then: Then | None = None) -> None:
+        waiting = list(jobs)
+        while waiting:
+            item = waiting.pop(self.rng.randrange(len(waiting)))
+            for _ in range(self.rng.choice((1, 2))):
+                do_here(work, [item], lambda job, what, share: None, None)
+            self.done.append(item)
+            watch(item, DONE, 1.0)
+            waiting += then(item) if then else ()
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A comparison of which every part is done as one job."""
+    folder = tmp_path_factory.mktemp("whole") / "run"
+    compare(SMALL, folder)
+    assert not list(folder.rglob("*.shards"))
+    return folder
+
+
+def test_shards_in_any_order_and_twice_give_the_same_tables(whole: Path, tmp_path: Path) -> None:
+    careless = Careless(0)
+    seen: list[tuple[str, str, float]] = []
+    compare(
+        SMALL, tmp_path / "run", executor=careless, shard=4096,
+        watch=lambda job, what, share: seen.append((job.label, what, share)),
+    )  # fmt: skip
+    assert tables(tmp_path / "run") == tables(whole)
+    shards = [item for item in careless.done if isinstance(item, Shard)]
+    assert len(shards) == 9 and sum(isinstance(item, Training) for item in careless.done) == 3
+    assert sorted(label for label, what, _ in seen if what == DONE) == sorted(SMALL.agents)
+    for label in SMALL.agents:
+        shares = [share for name, what, share in seen if name == label and what == "evaluating"]
+        assert shares == sorted(shares) and shares[-1] == 1.0
+    assert not list((tmp_path / "run").rglob("*.shards"))
+
+
+class Stopped(Exception):
+    pass
+
+
+def test_a_stopped_part_goes_on_with_the_shards_that_are_missing(
+    whole: Path, tmp_path: Path
+) -> None:
+    done: list[Item] = []
+
+    class Weak(Careless):
+        def run(self, work: Work, jobs: Sequence[Any], watch: Watch, then: Any = None) -> None:
+            def stopping(item: Item, what: str, share: float) -> None:
+                watch(item, what, share)
+                if what == DONE:
+                    done.append(item)
+                    if len(done) == 5:
+                        raise Stopped
+
+            super().run(work, jobs, stopping, then)
+
+    weak, careless = Weak(3), Careless(4)
+    with pytest.raises(Stopped):
+        compare(SMALL, tmp_path / "run", executor=weak, shard=4096)
+    compare(SMALL, tmp_path / "run", executor=careless, shard=4096, resume=True)
+    assert tables(tmp_path / "run") == tables(whole)
+    assert len(done) == 5 and not set(done) & set(careless.done)
+    assert len(set(done) | set(careless.done)) == 12
+
+
+def test_a_part_of_which_only_the_end_is_missing_is_closed(whole: Path, tmp_path: Path) -> None:
+    settings = dataclasses.replace(SMALL, agents=("fixed-3-7",))
+    compare(dataclasses.replace(SMALL, users=1), tmp_path / "a")
+    run = RunFolder(tmp_path / "b")
+    jobs = all_jobs(settings, check(settings), run)
+    ignored: list[str] = []
+
+    def watch(job: Job, what: str, share: float) -> None:
+        ignored.append(what)
+
+    course = Course(jobs, watch, 4096)
+    for item in course.first():
+        do_item(item, lambda what, share: None)
+        for shard in course.then(item):
+            do_item(shard, lambda what, share: None)
+    assert not run.part("fixed-3-7", 0).exists() and DONE not in ignored
+    assert Course(jobs, watch, 4096).first() == []
+    assert ignored == [DONE]
+    told = run.load_part("fixed-3-7", 0).evaluation
+    kept = RunFolder(whole).load_part("fixed-3-7", 0).evaluation
+    assert told.users.tobytes() == kept.users.tobytes()
+
+
+def test_a_damaged_shard_is_named(tmp_path: Path) -> None:
+    settings = dataclasses.replace(SMALL, agents=("fixed-3-7",))
+    jobs = all_jobs(settings, check(settings), RunFolder(tmp_path))
+    course = Course(jobs, lambda job, what, share: None, 4096)
+    (training,) = course.first()
+    do_item(training, lambda what, share: None)
+    shards = course.then(training)
+    for shard in shards:
+        assert isinstance(shard, Shard)
+        shard.path.write_bytes(b"half of it")
+    with pytest.raises(Refused, match=r"0-4096.npz is damaged; delete it and run again"):
+        Course(jobs, lambda job, what, share: None, 4096).first()
+
+
+# --- processes --------------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("processes", [2, 8])
+def test_any_number_of_processes_gives_the_same_tables(
+    whole: Path, tmp_path: Path, processes: int
+) -> None:
+    compare(SMALL, tmp_path / "run", jobs=processes, shard=4096)
+    assert tables(tmp_path / "run") == tables(whole)
+
+
+@pytest.mark.slow
+def test_ppo_is_the_same_in_shards(tmp_path: Path) -> None:
+    pytest.importorskip("stable_baselines3")
+    settings = dataclasses.replace(SMALL, agents=("ppo",), train_steps=2000)
+    compare(settings, tmp_path / "one")
+    compare(settings, tmp_path / "two", executor=Careless(1), shard=4096)
+    assert tables(tmp_path / "one") == tables(tmp_path / "two")
+
+
+@pytest.mark.slow
+def test_a_shard_whose_worker_is_killed_is_done_again_and_counts_once(
+    whole: Path, tmp_path: Path
+) -> None:
+    lost: list[str] = []
+
+    def watch(job: Job, what: str, share: float) -> None:
+        if what == LOST:
+            lost.append(job.label)
+        elif what == "evaluating" and len(lost) < 1:
+            multiprocessing.active_children()[0].kill()
+
+    compare(SMALL, tmp_path / "run", jobs=2, shard=4096, watch=watch)
+    assert lost and tables(tmp_path / "run") == tables(whole)
+
+
+# --- the command ------------------------------------------------------------------------------
+
+WORDS = ["compare", "--agents", "fixed-3-7", "--users", "80000", "--horizon-days", "8",
+         "--seeds", "1", "--jobs", "2"]  # fmt: skip
+
+
+def longplay(*words: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "longplay.experiments", *words],
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+    )  # fmt: skip
+
+
+def workers_of(driver: int) -> list[int]:
+    """The processes that a longplay has spawned for its jobs."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            parent = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
+            words = (folder / "cmdline").read_bytes()
+        except OSError:
+            continue
+        if parent == driver and b"spawn_main" in words:
+            found.append(int(folder.name))
+    return found
+
+
+def wait_for(happened: Any, process: subprocess.Popen[str]) -> None:
+    """Wait until something has happened, while the command goes on."""
+    end = time.monotonic() + 300
+    while not happened():
+        assert process.poll() is None, process.communicate()[0]
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+@pytest.fixture(scope="module")
+def unharmed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("unharmed") / "run"
+    process = longplay(*WORDS, "--out", str(folder))
+    said, _ = process.communicate(timeout=300)
+    assert process.returncode == 0, said
+    return folder
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="finds processes in /proc")
+def test_killing_two_workers_of_a_running_comparison_changes_nothing(
+    unharmed: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "run"
+    process = longplay(*WORDS, "--out", str(out))
+    for shards in (0, 2):
+        wait_for(lambda n=shards: len(list(out.rglob("*-*.npz"))) >= n, process)
+        wait_for(lambda: len(workers_of(process.pid)) == 2, process)
+        time.sleep(0.5)
+        os.kill(workers_of(process.pid)[0], signal.SIGKILL)
+    said, _ = process.communicate(timeout=300)
+    assert process.returncode == 0, said
+    assert said.count("was lost; its work is done again") == 2
+    assert tables(out) == tables(unharmed)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="finds processes in /proc")
+def test_a_killed_driver_is_resumed_and_no_shard_is_done_twice(
+    unharmed: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "run"
+    process = longplay(*WORDS, "--out", str(out))
+    shards = out / "parts" / "fixed-3-7" / "seed-0.shards"
+    wait_for(lambda: len(list(shards.glob("[0-9]*.npz"))) >= 2, process)
+    workers = workers_of(process.pid)
+    process.kill()
+    process.communicate()
+    end = time.monotonic() + 60
+    while any(Path(f"/proc/{worker}").exists() for worker in workers):  # they end by themselves
+        assert time.monotonic() < end
+        time.sleep(0.05)
+    kept = {path.name: path.stat().st_mtime_ns for path in shards.glob("[0-9]*.npz")}
+    process = longplay(*WORDS, "--out", str(out), "--resume")
+    again: dict[str, int] = {}
+    while process.poll() is None:
+        for path in shards.glob("[0-9]*.npz"):
+            try:
+                again[path.name] = path.stat().st_mtime_ns
+            except OSError:
+                continue
+        time.sleep(0.02)
+    said, _ = process.communicate()
+    assert process.returncode == 0, said
+    assert {name: again[name] for name in kept} == kept
+    assert tables(out) == tables(unharmed)
+    assert np.sum(RunFolder(out).load_part("fixed-3-7", 0).evaluation.people) == 80_000  # type: ignore[union-attr]
