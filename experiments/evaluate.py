@@ -249,9 +249,11 @@ class Tally:
         horizon = getattr(cohort, "horizon_days", None)  # the cohort's own, if it was given one
         self.horizon_days = float(world.horizon_days if horizon is None else horizon)
         self.births = cohort.users["birth"].copy()
-        self.users: Records = np.zeros(n, METRIC)
+        self.numbers = cohort.users["user"].copy()
+        self.sums = np.zeros((len(SUMMED), n))  # calendar-discounted
+        self.plain = np.zeros((len(SUMMED), n))
         self.rewards: dict[str, Floats] = {}  # part -> (n,) discounted sums
-        self.users["user"] = cohort.users["user"]
+        self.churned = np.zeros(n)
         self.clock = np.zeros(n)  # of the last decision [h]
         self.first_day = np.full(n, -1, np.int64)  # calendar day of the first session
         self.active = np.zeros((n, DAYS), bool)
@@ -278,58 +280,66 @@ class Tally:
         Raises:
             NotFinite: so far a part sums to no number.
         """
-        on = out["fetches"] > 0
-        clock = np.where(on, out["clock"], self.clock)
-        weight = np.where(on, self.gamma ** (clock / 24.0), 0.0)
-        for name, field in SUMMED.items():
-            self.users[name] += weight * out[field]
-            self.users[f"undiscounted_{name}"] += np.where(on, out[field], 0.0)
+        on = np.flatnonzero(out["fetches"] > 0)  # late in a study they are few
+        out = out[on]
+        clock = self.clock[on] = out["clock"]
+        weight = self.gamma ** (clock / 24.0)
+        fields = np.stack([out[field] for field in SUMMED.values()])
+        self.sums[:, on] += weight * fields
+        self.plain[:, on] += fields
         for label, part in parts.items():
+            sums = self.rewards.setdefault(label, np.zeros(len(self.clock)))
             with np.errstate(over="ignore", invalid="ignore"):
-                self.rewards[label] = self.rewards.get(label, 0.0) + weight * part
-            check_finite(label, self.rewards[label])
+                sums[on] += weight * part[on]
+            check_finite(label, sums[on])
         worth = out["revenue"] + self.day_value * out["satisfied_day"]
         late = clock >= 24.0 * (self.horizon_days - LAST_DAYS)
-        self.last_week += np.where(late, weight * worth, 0.0)
-        self.users["churned"] += on & terminated
-        self.steps += int(on.sum())
-        self._count_days(on & self.fresh, clock)
-        self._count_ads(out, clock, on)
+        self.last_week[on] += np.where(late, weight * worth, 0.0)
+        self.churned[on] += terminated[on]
+        self.steps += len(on)
+        self._count_days(on[self.fresh[on]], clock[self.fresh[on]])
+        self._count_ads(out, (clock - self.births[on]) / 24.0, self.position[on])
         if self.by_action.size:
             self.by_action += np.bincount(
-                action.reshape(-1), weights=out["fetches"], minlength=self.by_action.size
+                action.reshape(-1)[on], weights=out["fetches"], minlength=self.by_action.size
             )
-        self.clock = clock
-        self.fresh = out["ended"] > 0
-        self.position = np.where(self.fresh, 0.0, self.position + out["fetches"])
+        self.fresh[on] = out["ended"] > 0
+        self.position[on] = np.where(self.fresh[on], 0.0, self.position[on] + out["fetches"])
 
-    def _count_days(self, starts: npt.NDArray[np.bool_], clock: Floats) -> None:
+    def _count_days(self, lanes: npt.NDArray[np.int64], clock: Floats) -> None:
         """Mark the day on which a session starts, counted from the user's own first day."""
         today = np.floor(clock / 24.0).astype(np.int64)
-        self.first_day = np.where(starts & (self.first_day < 0), today, self.first_day)
-        lanes = np.flatnonzero(starts & (today - self.first_day < DAYS))
-        self.active[lanes, (today - self.first_day)[lanes]] = True
+        first = self.first_day[lanes] = np.where(
+            self.first_day[lanes] < 0, today, self.first_day[lanes]
+        )
+        seen = today - first < DAYS
+        self.active[lanes[seen], (today - first)[seen]] = True
 
-    def _count_ads(self, out: Records, clock: Floats, on: npt.NDArray[np.bool_]) -> None:
-        """Fetches and ads by age of the account, and by position in the session.
+    def _count_ads(self, out: Records, age: Floats, position: Floats) -> None:
+        """Fetches and ads by age of the account [days], and by position in the session.
 
         All fetches of one step carry the same decision, so each has ads / fetches of its ads.
         """
-        age = (clock - self.births) / 24.0
+        fetches, ads = out["fetches"], out["ads"]
         bucket = np.searchsorted(TENURE_DAYS, age, side="right")
-        np.add.at(self.by_tenure, bucket[on], np.stack([out["fetches"], out["ads"]], 1)[on])
-        rate = out["ads"] / np.maximum(out["fetches"], 1.0)
+        for column, counts in enumerate((fetches, ads)):
+            self.by_tenure[:, column] += np.bincount(
+                bucket, weights=counts, minlength=len(self.by_tenure)
+            )
+        end, rate = position + fetches, ads / fetches
         for spot in range(POSITIONS):
-            end = self.position + out["fetches"]
             upper = end if spot == POSITIONS - 1 else np.minimum(end, spot + 1.0)
-            here = np.where(on, np.maximum(upper - np.maximum(self.position, spot), 0.0), 0.0)
+            here = np.maximum(upper - np.maximum(position, spot), 0.0)
             self.by_position[spot] += here.sum(), (here * rate).sum()
 
     def result(self) -> Evaluation:
         """The evaluation, once every life is over."""
-        users = self.users.copy()
+        users: Records = np.zeros(len(self.numbers), METRIC)
+        users["user"], users["churned"] = self.numbers, self.churned
+        for name, sums, plain in zip(SUMMED, self.sums, self.plain, strict=True):
+            users[name], users[f"undiscounted_{name}"] = sums, plain
         users["value"] = users["revenue"] + self.day_value * users["satisfied_days"]
-        alive = users["churned"] == 0
+        alive = self.churned == 0
         users["days_alive"] = np.where(alive, self.horizon_days, self.clock / 24.0)
         users["beyond"] = beyond_horizon(self.last_week, self.gamma, self.horizon_days)
         users = with_rewards(users, self.rewards)
