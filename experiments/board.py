@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from longplay.experiments.jobs import DONE, LOST, JobFailed, Processes
+from longplay.experiments.jobs import DONE, LOST, JobFailed
 
 if TYPE_CHECKING:
     from longplay.experiments.jobs import Executor
@@ -74,10 +74,9 @@ def compare_on_screen(
     settings: Settings,
     out: Path,
     command: Sequence[str],
-    jobs: int,
+    executor: Executor,
     resume: bool,
     references: Path | None = None,
-    executor: Executor | None = None,
 ) -> int:
     """Run a comparison with progress on stderr and its results on stdout; returns the exit code."""
     from longplay.experiments.cli import need
@@ -103,7 +102,7 @@ def compare_on_screen(
     try:
         with board.bars:
             data = carry_out(
-                settings, entries, run, executor=executor or Processes(jobs), watch=board.watch,
+                settings, entries, run, executor=executor, watch=board.watch,
                 references=references,
             )  # fmt: skip
     except KeyboardInterrupt:

@@ -98,7 +98,7 @@ def overview() -> str:
 class Compare(Settings):
     """Train agents on a world, evaluate them on the same held-out people, and write a report.
 
-    The numbers depend on the options down to --reward, and not on --jobs.
+    The numbers depend on the options down to --reward, and not on --jobs or --ray.
     """
 
     preset: str | None = None  # begin from named settings: demo
@@ -106,6 +106,7 @@ class Compare(Settings):
     out: Path | None = None  # folder of the run, must not exist; None: runs/TIME-NAME
     resume: bool = False  # go on with the stopped run in --out
     jobs: int | None = None  # processes; None: one per core
+    ray: str | None = None  # on Ray: an ADDRESS (HOST:PORT, auto), or alone for this machine's own
     references: Path | None = None  # references.json of longplay references, for headroom closed
 
     def settings(self) -> Settings:
@@ -135,8 +136,9 @@ PRESETS = {
 def compare(words: list[str]) -> int:
     """Train agents, evaluate them on the same people, write a report."""
     from longplay.experiments import board
+    from longplay.experiments.ray_jobs import executor_of, with_address
 
-    asked = parse(Compare, words, preset_of(words))
+    asked = parse(Compare, with_address(words), preset_of(words))
     settings = asked.settings()
     if asked.resume and asked.out is None:
         raise Refused("--resume came without --out; name the folder of the run to go on with.")
@@ -145,20 +147,19 @@ def compare(words: list[str]) -> int:
     if not re.fullmatch(r"[\w.@+-]+", name):
         raise Refused(f"name={name!r}; wanted letters, digits and any of . _ - + @.")
     out = asked.out or Path("runs") / f"{time.strftime('%Y%m%d-%H%M%S')}-{name}"
-    jobs = asked.jobs if asked.jobs is not None else os.cpu_count() or 1
-    if jobs < 1:
-        raise Refused(f"jobs={jobs}; wanted at least 1 process.")
+    executor = executor_of(asked.ray, asked.jobs)
     return board.compare_on_screen(
-        settings, out, ["longplay", "compare", *words], jobs, asked.resume, asked.references
+        settings, out, ["longplay", "compare", *words], executor, asked.resume, asked.references
     )
 
 
 @command
 def references(words: list[str]) -> int:
     """Find what chance, one rule, greed and foresight reach in a world."""
+    from longplay.experiments.ray_jobs import with_address
     from longplay.experiments.references import study
 
-    return study.command(parse(study.References, words, study.References()), words)
+    return study.command(parse(study.References, with_address(words), study.References()), words)
 
 
 @command
@@ -277,8 +278,9 @@ def facts(words: list[str]) -> int:
     need("rich", "longplay facts")
     need("scipy", "longplay facts")
     from longplay.experiments.facts import command as page
+    from longplay.experiments.ray_jobs import with_address
 
-    return page.command(parse(page.Facts, words, page.Facts()), words)
+    return page.command(parse(page.Facts, with_address(words), page.Facts()), words)
 
 
 @command

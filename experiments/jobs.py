@@ -87,7 +87,7 @@ def do_here(work: Work, jobs: Sequence[Any], watch: Watch, then: Then | None) ->
         try:
             work(job, throttled(partial(watch, job)))
         except Exception as error:
-            raise JobFailed(job, *_told_of(error)) from error
+            raise JobFailed(job, *told_of_error(error)) from error
         watch(job, DONE, 1.0)
         waiting.extend(then(job) if then else ())
 
@@ -193,10 +193,10 @@ def _worker(work: Work, line: Connection) -> None:
         except (BrokenPipeError, ConnectionResetError):
             return  # the parent is gone
         except Exception as error:
-            line.send(("failed", 1.0, *_told_of(error)))
+            line.send(("failed", 1.0, *told_of_error(error)))
 
 
-def _told_of(error: Exception) -> tuple[str, str]:
+def told_of_error(error: Exception) -> tuple[str, str]:
     """An error in one line, and its traceback."""
     return f"{type(error).__name__}: {error}", "".join(traceback.format_exception(error))
 

@@ -12,7 +12,7 @@ import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from longplay.agents.policy import Policy
     from longplay.experiments.events import EventLog, HParam
 
+WORLD = "world.json"  # where a job that is done elsewhere finds the scenario's file
 TRAINED = "trained.npz"  # beside the shards: the checkpoint is complete
 
 
@@ -60,6 +61,16 @@ class Job:
     label: str
     seed: int
     folder: Path
+
+    def needs(self) -> dict[str, Path]:
+        """What it reads besides its settings: a world kept in a file."""
+        file = self.settings.scenario
+        return {WORLD: Path(file)} if file.endswith(".json") else {}
+
+    def moved(self, folder: Path) -> Job:
+        """The same job in another folder, which holds what it needs."""
+        scenario = str(folder / WORLD) if self.needs() else self.settings.scenario
+        return replace(self, folder=folder, settings=replace(self.settings, scenario=scenario))
 
     @property
     def entry(self) -> Entry:
@@ -84,6 +95,19 @@ class Training:
         return self.job.seed
 
     @property
+    def folder(self) -> Path:
+        """Of the run."""
+        return self.job.folder
+
+    def needs(self) -> dict[str, Path]:
+        """What it reads; see Job."""
+        return self.job.needs()
+
+    def moved(self, folder: Path) -> Training:
+        """The same in another folder."""
+        return replace(self, job=self.job.moved(folder))
+
+    @property
     def path(self) -> Path:
         """What is there once it is done."""
         return RunFolder(self.job.folder).shards(self.job.label, self.job.seed) / TRAINED
@@ -106,6 +130,21 @@ class Shard:
     def seed(self) -> int:
         """The part's seed."""
         return self.job.seed
+
+    @property
+    def folder(self) -> Path:
+        """Of the run."""
+        return self.job.folder
+
+    def needs(self) -> dict[str, Path]:
+        """What it reads: the part's checkpoint, and what a Job reads."""
+        job = self.job
+        checkpoint = RunFolder(job.folder).checkpoint(job.label, job.seed)
+        return {str(checkpoint.relative_to(job.folder)): checkpoint, **job.needs()}
+
+    def moved(self, folder: Path) -> Shard:
+        """The same in another folder."""
+        return replace(self, job=self.job.moved(folder))
 
     @property
     def path(self) -> Path:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +19,8 @@ from longplay.experiments.facts.harness import (
     write_page,
 )
 from longplay.experiments.facts.page import summary, table
-from longplay.experiments.jobs import DONE, JobFailed, Watch
+from longplay.experiments.jobs import DONE, LOST, JobFailed, Watch
+from longplay.experiments.ray_jobs import executor_of
 from longplay.experiments.run import Refused
 
 
@@ -36,6 +36,7 @@ class Facts:
     quick: bool = False  # fewer people and wider intervals: a minute in all
     seeds: int = 5  # worlds of other people; intervals are over them
     jobs: int | None = None  # processes; None: one per core
+    ray: str | None = None  # on Ray: an ADDRESS (HOST:PORT, auto), or alone for this machine's own
     out: Path | None = None  # folder to write, must not exist
     page: Path | None = None  # the page once more, here: a .md, its pictures in a folder beside it
     overwrite: bool = False  # replace --page and its pictures
@@ -51,9 +52,7 @@ def command(asked: Facts, words: Sequence[str]) -> int:
 
     if asked.out is None:
         raise Refused("facts came without --out; name the folder to write.")
-    processes = asked.jobs if asked.jobs is not None else os.cpu_count() or 1
-    if processes < 1:
-        raise Refused(f"jobs={processes}; wanted at least 1 process.")
+    executor = executor_of(asked.ray, asked.jobs)
     facts = choose(asked.only)
     jobs = plan(facts, asked.scenario, asked.quick, asked.seeds, asked.out)
     pictures = room_for_page(asked.page, facts, asked.overwrite) if asked.page else None
@@ -61,7 +60,7 @@ def command(asked: Facts, words: Sequence[str]) -> int:
     screen, results = Console(stderr=True), Console()
     try:
         with progress(screen, len(jobs)) as watch:
-            judged = measure_all(facts, jobs, processes=processes, watch=watch)
+            judged = measure_all(facts, jobs, executor=executor, watch=watch)
     except JobFailed as failure:
         with contextlib.suppress(OSError):  # the disk may be full: then the error alone is told
             text = failure.detail or str(failure)
@@ -96,6 +95,11 @@ def progress(screen: Any, jobs: int) -> Any:
         line = bar.add_task("", total=float(jobs))
 
         def watch(job: Any, what: str, share: float) -> None:
+            if what == LOST:
+                screen.print(
+                    f"longplay: a worker on {job.fact}, seed {job.seed} was lost; its work is done "
+                    "again.", highlight=False, markup=False,
+                )  # fmt: skip
             shares[job.fact, job.seed] = 1.0 if what == DONE else share
             done = sum(share == 1.0 for share in shares.values())
             told = f"{done} of {jobs} measured; {job.fact}, seed {job.seed}"

@@ -12,7 +12,7 @@ The folder, each file whole or not there:
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -23,10 +23,11 @@ from longplay.envs.scenarios import find_world
 from longplay.experiments.facts.fact import Found, choose
 from longplay.experiments.facts.judge import Judged, judge
 from longplay.experiments.facts.lab import Lab
-from longplay.experiments.jobs import Told, Watch, run_jobs
+from longplay.experiments.jobs import Executor, Told, Watch
 from longplay.experiments.run import Refused, environment, exists, make_room, replacing, write_json
 
 FORMAT = 1  # of facts.json
+WORLD = "world.json"  # where a job that is done elsewhere finds the scenario's file
 LEAST_SEEDS = 2
 
 
@@ -39,6 +40,15 @@ class Job:
     scenario: str
     quick: bool
     folder: Path
+
+    def needs(self) -> dict[str, Path]:
+        """What it reads besides itself: a world kept in a file."""
+        return {WORLD: Path(self.scenario)} if self.scenario.endswith(".json") else {}
+
+    def moved(self, folder: Path) -> Job:
+        """The same job in another folder, which holds what it needs."""
+        scenario = str(folder / WORLD) if self.needs() else self.scenario
+        return replace(self, folder=folder, scenario=scenario)
 
     @property
     def part(self) -> Path:
@@ -87,10 +97,10 @@ def make_folder(folder: Path) -> None:
 
 
 def measure_all(
-    facts: Mapping[str, Found], jobs: Sequence[Job], *, processes: int, watch: Watch
+    facts: Mapping[str, Found], jobs: Sequence[Job], *, executor: Executor, watch: Watch
 ) -> list[Judged]:
     """Do all jobs and judge each fact."""
-    run_jobs(work, jobs, processes=processes, watch=watch)
+    executor.run(work, jobs, watch)
     judged = []
     for name, found in facts.items():
         parts = []

@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 
 from longplay.experiments.paired import Floats, Panel
+from longplay.experiments.ray_jobs import executor_of
 from longplay.experiments.references.stored import (
     FORMAT,
     ROLES,
@@ -64,6 +65,7 @@ class References:
     out: Path | None = None  # folder of the run; None: runs/TIME-references-...
     resume: bool = False  # go on with the stopped run in --out
     jobs: int | None = None  # processes; None: one per core
+    ray: str | None = None  # on Ray: an ADDRESS (HOST:PORT, auto), or alone for this machine's own
 
 
 def command(asked: References, words: Sequence[str]) -> int:
@@ -86,9 +88,7 @@ def command(asked: References, words: Sequence[str]) -> int:
     scenario = re.sub(r"[^\w.@+-]+", "-", Path(asked.scenario).name.removesuffix(".json"))
     name = f"{time.strftime('%Y%m%d-%H%M%S')}-references-{task}-{scenario}"
     out = asked.out or Path("runs") / name
-    jobs = asked.jobs if asked.jobs is not None else os.cpu_count() or 1
-    if jobs < 1:
-        raise Refused(f"jobs={jobs}; wanted at least 1 process.")
+    executor = executor_of(asked.ray, asked.jobs)
     if asked.resume and asked.out is None:
         raise Refused("--resume came without --out; name the folder of the run to go on with.")
 
@@ -96,7 +96,7 @@ def command(asked: References, words: Sequence[str]) -> int:
 
     typed = ["longplay", "references", *words]
     began = time.perf_counter()
-    code = board.compare_on_screen(settings, out, typed, jobs, asked.resume)
+    code = board.compare_on_screen(settings, out, typed, executor, asked.resume)
     if code == 0:
         page = page_of(settings, RunFolder(out), shlex.join(typed), time.perf_counter() - began)
         write_json(keep, page)
