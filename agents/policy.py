@@ -10,12 +10,22 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, Self, cast, runtime_checkable
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    NamedTuple,
+    Protocol,
+    Self,
+    cast,
+    get_type_hints,
+    runtime_checkable,
+)
 
 import numpy as np
 import numpy.typing as npt
@@ -115,6 +125,25 @@ class BasePolicy:
     def config(self) -> dict[str, Any]:
         """Keyword arguments of the constructor, as JSON values."""
         return {}
+
+    @classmethod
+    def tunable(cls) -> dict[str, Any]:
+        """The settings of `build` and `train` with their types: what a sweep may vary.
+
+        Here the keyword arguments of the constructor that have defaults.
+        """
+        found: dict[str, Any] = {}
+        for kind in cls.__mro__:
+            init = vars(kind).get("__init__")
+            if init is None or kind is object:
+                continue
+            hints = get_type_hints(init)
+            parameters = inspect.signature(init).parameters.values()
+            named = [x for x in parameters if x.kind is x.KEYWORD_ONLY and x.default is not x.empty]
+            found |= {x.name: hints.get(x.name, Any) for x in named if x.name not in found}
+            if all(x.kind is not x.VAR_KEYWORD for x in parameters):
+                break
+        return found
 
     def arrays(self) -> dict[str, npt.NDArray[Any]]:
         """What was learnt."""

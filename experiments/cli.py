@@ -195,6 +195,18 @@ def audit(words: list[str]) -> int:
 
 
 @command
+def sweep(words: list[str]) -> int:
+    """Vary settings of agents and worlds: grid, random or optuna, here or on Ray."""
+    from longplay.experiments.sweep import command as page
+
+    files, options = positional(page.with_address(words), flags=("--resume", "--no-resume"))
+    need("rich", "longplay sweep")
+    need("scipy", "longplay sweep")
+    asked = parse(page.Sweep, options, page.Sweep())
+    return page.command(asked, files, words)
+
+
+@command
 def worlds(words: list[str]) -> int:
     """List worlds and scenarios with their knobs."""
     if {"-h", "--help"} & set(words):
@@ -351,8 +363,8 @@ def bound(options: type, words: Sequence[str]) -> list[str]:
     return tied
 
 
-def positional(words: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Words that belong to no option, and the options with theirs: each takes one word."""
+def positional(words: Sequence[str], flags: Sequence[str] = ()) -> tuple[list[str], list[str]]:
+    """Words that belong to no option, and the options with theirs: one word each, flags none."""
     alone: list[str] = []
     options: list[str] = []
     left = list(words)
@@ -364,7 +376,7 @@ def positional(words: Sequence[str]) -> tuple[list[str], list[str]]:
             alone.append(word)
             continue
         options.append(word)
-        if "=" not in word and left and not left[0].startswith("--"):
+        if "=" not in word and word not in flags and left and not left[0].startswith("--"):
             options.append(left.pop(0))
     return alone, options
 
@@ -404,7 +416,8 @@ def check_words(options: type, words: Sequence[str], prog: str) -> None:
 
 def check_value(flag: str, came: str, hint: Any) -> None:
     """Refuse a word that is no number where one is wanted, or none of the choices."""
-    kinds = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
+    union = typing.get_origin(hint) in (types.UnionType, typing.Union)
+    kinds = typing.get_args(hint) if union else (hint,)
     if types.NoneType in kinds and came == "None":
         return
     if Path in kinds and not came.strip():

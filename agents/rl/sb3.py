@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Self, get_type_hints
 
 import numpy as np
 import numpy.typing as npt
@@ -163,6 +163,11 @@ class SB3Policy(BasePolicy):
                 model.learn(budget_steps, callback=Reporter(venv, budget_steps, progress))
         model.env = model.replay_buffer = None  # users and memories stay behind
         return policy
+
+    @classmethod
+    def tunable(cls) -> dict[str, Any]:
+        """Fields of PPOSettings, DQNSettings or SACSettings, with their types."""
+        return get_type_hints(type(cls._settings({})))
 
     @classmethod
     def _settings(cls, changes: dict[str, Any]) -> Any:
