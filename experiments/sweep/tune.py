@@ -17,6 +17,7 @@ import functools
 import json
 import os
 import tempfile
+import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -28,6 +29,7 @@ from longplay.experiments.jobs import JobFailed
 from longplay.experiments.run import Refused, write_json
 from longplay.experiments.settings import require_extra
 from longplay.experiments.sweep.carry import Execute, budgets_of, end_early
+from longplay.experiments.sweep.results import read_result
 from longplay.experiments.sweep.trial import (
     FAILED,
     Job,
@@ -37,6 +39,8 @@ from longplay.experiments.sweep.trial import (
     run_trial,
     score_of,
 )
+
+Point = tuple[str, float, int]  # of a curve: name, value, step
 
 ATTEMPTS = 3  # how often a trial whose worker was lost is begun anew
 BUDGET, SCORE, TOLD = "budget", "score", "told"  # what a worker reports
@@ -97,35 +101,46 @@ def execute(todo: Sequence[Job], done: Callable[[Job], None], cpus: int = 1) -> 
                 storage_path=folder,
                 failure_config=tune.FailureConfig(max_failures=ATTEMPTS),
                 callbacks=[keeper],
+                stop=stopper_of(keeper),
                 verbose=0,
             ),
         )
-        results = tuner.fit()
+        tuner.fit()
     if keeper.error is not None:
         raise keeper.error
-    for number, error in enumerate(results.errors):
-        lost = todo[keeper.failed[number] if number < len(keeper.failed) else 0]
-        last = str(error).strip().splitlines()[-1]
-        raise JobFailed(lost, last, str(error))
 
 
 def work(config: dict[str, Any], jobs: dict[int, Job], known: dict[int, dict[int, Result]]) -> None:
-    """One of Tune's trials, in a worker: every rung that a job has, reported one by one."""
+    """One of Tune's trials, in a worker: every rung that a job has, reported one by one.
+
+    What goes wrong is reported too: Tune would begin it anew, as if the worker had been lost.
+    """
     from ray import tune
 
     number = config["job"]
     for job in rungs_of(jobs[number]):
-        curves: list[tuple[str, float, int]] = []
-        result = known[number].get(job.budget)
-        if result is None:
-            result = run_trial(job, lambda what, share: None, lambda *x, to=curves: to.append(x))
+        curves: list[Point] = []
+
+        def log(name: str, value: float, step: int, curves: list[Point] = curves) -> None:
+            curves.append((name, float(value), int(step)))
+
+        try:
+            result = known[number].get(job.budget) or run_trial(job, lambda what, share: None, log)
+        except Exception as error:
+            told = {"error": (f"{type(error).__name__}: {error}", traceback.format_exc())}
+            tune.report({BUDGET: job.budget, SCORE: worst(job), TOLD: json.dumps(told)})
+            return
         failed = result["status"] == FAILED
-        worst = float("-inf") if job.config.goal == "max" else float("inf")
-        score = worst if failed else score_of(job.config, result["seeds"])
-        told = json.dumps({"result": result, "curves": curves})
-        tune.report({BUDGET: job.budget, SCORE: score, TOLD: told})
+        score = worst(job) if failed else score_of(job.config, result["seeds"])
+        told = {"result": result, "curves": curves}
+        tune.report({BUDGET: job.budget, SCORE: score, TOLD: json.dumps(told)})
         if failed:
             return
+
+
+def worst(job: Job) -> float:
+    """A score that nobody is behind."""
+    return float("-inf") if job.config.goal == "max" else float("inf")
 
 
 def rungs_of(job: Job) -> list[Job]:
@@ -137,11 +152,9 @@ def rungs_of(job: Job) -> list[Job]:
 
 def known_of(job: Job) -> dict[int, Result]:
     """What is known of a stopped sweep: results of rungs, by budget."""
-    rungs = {rung.budget: rung.file for rung in rungs_of(job)[:-1]}
-    return {
-        budget: json.loads(file.read_text(encoding="utf-8"))
-        for budget, file in rungs.items() if file.is_file()
-    }  # fmt: skip
+    files = [rung.file for rung in rungs_of(job)[:-1] if rung.file.is_file()]
+    results = [read_result(file) for file in files]
+    return {result["train_steps"]: result for result in results}
 
 
 def scheduler_of(job: Job) -> Any:
@@ -164,26 +177,28 @@ def scheduler_of(job: Job) -> Any:
 def keeper_of(todo: Sequence[Job], done: Callable[[Job], None]) -> Any:
     """A callback of Tune that writes what workers tell into the run's folder.
 
-    Its `error` is the first OSError of writing, after which nothing more is begun; its `failed`
-    the places in `todo` of what went wrong.
+    Its `error` is the first thing that went wrong; from then on nothing is written.
     """
     from ray import tune
 
     class Keeper(tune.Callback):
         def __init__(self) -> None:
-            self.error: OSError | None = None
-            self.failed: list[int] = []
+            self.error: Exception | None = None
 
         def on_trial_result(
             self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **_: Any
         ) -> None:
             """Write a result, its curves first, as `do_trial` does."""
-            job = replace(todo[trial.config["job"]], budget=result[BUDGET])
+            whole = todo[trial.config["job"]]
+            job = replace(whole, budget=result[BUDGET])
             told = json.loads(result[TOLD])
-            if job.file.is_file():  # told again by a worker that was begun anew, or known
+            if self.error is not None or job.file.is_file():  # told again by a worker begun anew
                 return
-            self.guarded(trials, keep, job, told["result"], told["curves"])
-            if job.last and self.error is None:
+            if "error" in told:
+                self.error = JobFailed(job, *told["error"])
+                return
+            kept = self.written(keep, job, told["result"], told["curves"])
+            if kept and job.budget == whole.budget:
                 done(job)
 
         def on_trial_complete(
@@ -191,32 +206,48 @@ def keeper_of(todo: Sequence[Job], done: Callable[[Job], None]) -> Any:
         ) -> None:
             """Write what was stopped early, or failed before its last rung."""
             job = todo[trial.config["job"]]
-            if job.file.is_file() or not trial.last_result or self.error is not None:
+            if self.error is not None or job.file.is_file():
                 return
             result = json.loads(trial.last_result[TOLD])["result"]
-            self.guarded(trials, end_early, job.folder, job.trial, result)
-            if self.error is None:
+            if self.written(end_early, job.folder, job.trial, result):
                 done(job)
 
         def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **_: Any) -> None:
-            """Remember whose error it is."""
-            self.failed.append(trial.config["job"])
+            """A trial was begun anew too often."""
+            why = f"its worker was lost {ATTEMPTS + 1} times; is a node out of memory?"
+            lost = JobFailed(todo[trial.config["job"]], why, str(trial.get_error()))
+            self.error = self.error or lost
 
-        def guarded(self, trials: list[Any], write: Callable[..., None], *given: Any) -> None:
-            """Write, unless that failed before."""
-            if self.error is None:
-                try:
-                    write(*given)
-                except OSError as error:
-                    self.error = error
+        def written(self, write: Callable[..., None], *given: Any) -> bool:
+            """Write; False if that failed."""
+            try:
+                write(*given)
+            except OSError as error:
+                self.error = error
+            return self.error is None
 
     return Keeper()
 
 
-def keep(job: Job, result: Result, curves: list[tuple[str, float, int]]) -> None:
+def stopper_of(keeper: Any) -> Any:
+    """What ends everything once something went wrong."""
+    from ray import tune
+
+    class Stopper(tune.Stopper):
+        def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:
+            return False
+
+        def stop_all(self) -> bool:
+            """Whether something went wrong."""
+            return keeper.error is not None
+
+    return Stopper()
+
+
+def keep(job: Job, result: Result, curves: Sequence[Point]) -> None:
     """Leave a result and its curves in the run's folder."""
     with event_log(job) as events:
         for name, value, step in curves:
-            events.log(name, value, int(step))
+            events.log(name, value, step)
         log_result(events, job, result)
     write_json(job.file, result)
