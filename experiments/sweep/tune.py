@@ -48,6 +48,7 @@ QUIET = {  # of Tune: what it prints and writes is ours to say
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
     "TUNE_DISABLE_SIGINT_HANDLER": "1",
     "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",
+    "RAY_AIR_NEW_OUTPUT": "0",
     "RAY_TRAIN_ENABLE_V2_MIGRATION_WARNINGS": "0",
 }
 
@@ -95,7 +96,7 @@ def execute(todo: Sequence[Job], done: Callable[[Job], None], cpus: int = 1) -> 
         tuner = tune.Tuner(
             tune.with_resources(functools.partial(work, jobs=jobs, known=known), {"cpu": cpus}),
             param_space={"job": tune.grid_search(list(jobs))},
-            tune_config=tune.TuneConfig(scheduler=scheduler_of(todo[0])),
+            tune_config=tune.TuneConfig(scheduler=scheduler_of(todo[0]), reuse_actors=True),
             run_config=tune.RunConfig(
                 name="sweep",
                 storage_path=folder,
@@ -127,8 +128,8 @@ def work(config: dict[str, Any], jobs: dict[int, Job], known: dict[int, dict[int
         try:
             result = known[number].get(job.budget) or run_trial(job, lambda what, share: None, log)
         except Exception as error:
-            told = {"error": (f"{type(error).__name__}: {error}", traceback.format_exc())}
-            tune.report({BUDGET: job.budget, SCORE: worst(job), TOLD: json.dumps(told)})
+            raised = {"error": (f"{type(error).__name__}: {error}", traceback.format_exc())}
+            tune.report({BUDGET: job.budget, SCORE: worst(job), TOLD: json.dumps(raised)})
             return
         failed = result["status"] == FAILED
         score = worst(job) if failed else score_of(job.config, result["seeds"])
