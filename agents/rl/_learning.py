@@ -2,13 +2,14 @@
 
 import math
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.logger import KVWriter, Logger, TensorBoardOutputFormat
 
 from longplay.agents.policy import Log, Progress
+from longplay.agents.rl._returns import Returns, returns_of
 from longplay.agents.rl._vecenv import CohortVecEnv
 
 
@@ -78,19 +79,8 @@ class Reporter(BaseCallback):
             self.progress(self.num_timesteps)
 
 
-class Returns(NamedTuple):
-    """What a discounted return of random actions is like."""
-
-    mean: float
-    size: float  # root mean square, > 0
-
-
 def random_returns(venv: CohortVecEnv, *, seed: int, steps: int = 64) -> Returns:
-    """Estimate the discounted return of random actions from a few steps of all users.
-
-    Were rewards independent with mean m and standard deviation s, and every discount d, a return
-    would have mean m / (1 - d) and variance s^2 / (1 - d^2). That is enough to scale rewards by.
-    """
+    """Estimate the discounted return of random actions from a few steps of all users."""
     actions = venv.venv.action_space
     actions.seed(seed)
     venv.seed(seed)
@@ -99,7 +89,4 @@ def random_returns(venv: CohortVecEnv, *, seed: int, steps: int = 64) -> Returns
     for _ in range(steps):
         rewards.append(venv.step(actions.sample())[1])
         discounts.append(venv.discounts)
-    d = min(float(np.mean(discounts)), 0.9999)
-    mean = float(np.mean(rewards)) / (1.0 - d)
-    size = math.sqrt(mean**2 + float(np.var(rewards)) / (1.0 - d**2))
-    return Returns(mean, size if math.isfinite(size) and size > 0.0 else 1.0)
+    return returns_of(rewards, discounts)
