@@ -89,4 +89,4 @@ def random_returns(venv: CohortVecEnv, *, seed: int, steps: int = 64) -> Returns
     for _ in range(steps):
         rewards.append(venv.step(actions.sample())[1])
         discounts.append(venv.discounts)
-    return returns_of(rewards, discounts)
+    return returns_of(np.array(rewards), np.array(discounts))

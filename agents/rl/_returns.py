@@ -1,10 +1,12 @@
 """What a discounted return of random actions is like: the scale that rewards are learnt in."""
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+
+Floats = npt.NDArray[Any]
 
 
 class Returns(NamedTuple):
@@ -14,7 +16,7 @@ class Returns(NamedTuple):
     size: float  # root mean square, > 0
 
 
-def returns_of(rewards: npt.ArrayLike, discounts: npt.ArrayLike) -> Returns:
+def returns_of(rewards: Floats, discounts: Floats) -> Returns:
     """Estimate it from rewards and discounts of single steps, of any shape.
 
     Were rewards independent with mean m and standard deviation s, and every discount d, a return

@@ -6,6 +6,7 @@ in it, d_t = gamma_day ** (gap_t / 24), told by the infos of its episode (_rllib
     PPO   the temporal difference and its sum (_buffers.py, equations 1 and 2)
 """
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -31,7 +32,7 @@ def tower(inputs: int, hidden: tuple[int, ...], outputs: int, last: float) -> nn
     """Tanh layers, orthogonal at first; `last` is the gain of the last one."""
     sizes = (inputs, *hidden, outputs)
     layers: list[nn.Module] = []
-    for i, (a, b) in enumerate(zip(sizes[:-1], sizes[1:], strict=True), start=1):
+    for i, (a, b) in enumerate(pairwise(sizes), start=1):
         layer = nn.Linear(a, b)
         nn.init.orthogonal_(layer.weight, 2.0**0.5 if i < len(sizes) - 1 else last)
         nn.init.zeros_(layer.bias)
@@ -48,20 +49,22 @@ class ActorCritic(TorchRLModule, InferenceOnlyAPI, ValueFunctionAPI):
 
     def setup(self) -> None:
         """Make the nets."""
-        chosen, space = self.model_config, self.action_space
-        inputs, net = self.observation_space.shape[0], tuple(chosen["net"])
+        chosen: Any = self.model_config
+        seen: Any = self.observation_space
+        space: Any = self.action_space
+        inputs, net = seen.shape[0], tuple(chosen["net"])
         self.weighed = isinstance(space, spaces.Box)
         if isinstance(space, spaces.MultiDiscrete):
             sizes = [int(n) for n in space.nvec]
-            self.action_dist_cls = TorchMultiCategorical.get_partial_dist_cls(
-                space=space, input_lens=sizes
-            )
+            several: Any = TorchMultiCategorical
+            self.action_dist_cls = several.get_partial_dist_cls(space=space, input_lens=sizes)
             outputs = sum(sizes)
         else:
             outputs = space.shape[0] if self.weighed else int(space.n)
         self.policy = tower(inputs, net, outputs, 0.01)
         self.value = tower(inputs, net, 1, 1.0)
-        nn.init.constant_(self.value[-1].bias, chosen["expected"])
+        final: Any = self.value[-1]
+        nn.init.constant_(final.bias, chosen["expected"])
         if self.weighed:
             self.log_std = nn.Parameter(torch.full((outputs,), float(chosen["log_std"])))
 
@@ -197,5 +200,6 @@ class CalendarPPOLearner(SB3Adam, PPOTorchLearner):
     def build(self) -> None:
         """Build, then put the estimator in."""
         super().build()
-        ours = CalendarGAE(gamma=1.0, lambda_=self.config.lambda_)
+        config: Any = self.config
+        ours = CalendarGAE(gamma=1.0, lambda_=config.lambda_)  # type: ignore[no-untyped-call]
         swap(self._learner_connector, GeneralAdvantageEstimation, ours)

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import ray
 from ray.exceptions import RayError
 from ray.rllib.callbacks.callbacks import RLlibCallback
 from ray.tune.registry import register_env
@@ -36,13 +35,15 @@ class NoSamples(RuntimeError):
 class Witness(RLlibCallback):
     """Gives every runner users of its own, and tells what rewards were made of."""
 
-    def on_environment_created(self, *, env: People, env_context: Any, **kwargs: Any) -> None:
+    def on_environment_created(self, *, env: Any, env_context: Any, **kwargs: Any) -> None:
         """Place the users of a remote runner apart from those of the others."""
         place = env.place + int(env_context.worker_index)
         if place != env.place:
             env.take_place(place)
 
-    def on_sample_end(self, *, env_runner: Any, metrics_logger: Any, **kwargs: Any) -> None:
+    def on_sample_end(  # type: ignore[override]
+        self, *, env_runner: Any, metrics_logger: Any, **kwargs: Any
+    ) -> None:
         """Log the mean of every part of the reward."""
         for label, mean in env_runner.env.unwrapped.taken_parts().items():
             metrics_logger.log_value((PARTS, label), mean, window=1)
@@ -53,7 +54,7 @@ def built(config: Any, people: People, runners: int) -> Iterator[Any]:
     """The algorithm of a config whose env is People like those given; stopped afterwards."""
     name = f"longplay-{uuid.uuid4().hex}"
     make, seed = people.make_cohort, people.seed
-    how = {"gamma_day": people.gamma_day, "reward_scale": people.reward_scale,
+    how: dict[str, Any] = {"gamma_day": people.gamma_day, "reward_scale": people.reward_scale,
            "place": people.place}  # fmt: skip
     register_env(name, lambda asked: People(make, asked["num_envs"], seed=seed, **how))
     config.environment(

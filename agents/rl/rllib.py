@@ -9,8 +9,8 @@ no Ray.
 """
 
 from collections.abc import Mapping
-from contextlib import nullcontext
 from dataclasses import asdict, dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -131,9 +131,8 @@ class RLlibPolicy(BasePolicy):
         ]  # fmt: skip
         self.log_std = np.asarray(arrays.get("log_std", np.zeros(0)), np.float32)
         widths = [self.spread.inputs, *(len(bias) for _, bias in self.layers)]
-        if [weight.shape for weight, _ in self.layers] != list(
-            zip(widths[:-1], widths[1:], strict=True)
-        ) or widths[-1] != sum(self.spread.sizes):
+        shapes = [weight.shape for weight, _ in self.layers]
+        if shapes != list(pairwise(widths)) or widths[-1] != sum(self.spread.sizes):
             raise ValueError(f"its layers have sizes {widths}; they do not fit {self.spread}")
 
     def bind(self, cohort: Cohort) -> None:
@@ -151,8 +150,8 @@ class RLlibPolicy(BasePolicy):
         chosen, spread = cls._settings(settings), Spread.of(cohort)
         policy = cls(**asdict(spread))
         widths = [spread.inputs, *chosen.net, sum(spread.sizes)]
-        arrays = {}
-        for i, (a, b) in enumerate(zip(widths[:-1], widths[1:], strict=True)):
+        arrays: dict[str, npt.NDArray[Any]] = {}
+        for i, (a, b) in enumerate(pairwise(widths)):
             arrays |= {f"weight_{i}": np.zeros((a, b)), f"bias_{i}": np.zeros(b)}
         policy.set_arrays(arrays | {"log_std": np.full(spread.sizes[:1], chosen.log_std)})
         return policy
@@ -276,10 +275,10 @@ class RLlibPPOPolicy(RLlibPolicy):
 
         rate = chosen.learning_rate
         if rate is None:  # as sb3.py
-            rate = 7e-4 if people.single_action_space.dtype.kind == "f" else 2e-3
+            rate = 7e-4 if Spread.of(people).kind == "weights" else 2e-3
         batch = people.num_envs * max(1, chosen.runners) * chosen.n_steps
         return (
-            PPOConfig()
+            PPOConfig()  # type: ignore[no-untyped-call]
             .framework("torch")
             .env_runners(
                 num_env_runners=chosen.runners,
