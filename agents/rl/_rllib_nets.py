@@ -1,31 +1,24 @@
-"""What is ours inside RLlib: a net begun as SB3 begins its own, and estimators in calendar time.
-
-RLlib discounts every decision by one gamma. Here each step is discounted by the time that passed
-in it, d_t = gamma_day ** (gap_t / 24), told by the infos of its episode (_rllib_env.py):
-
-    PPO   the temporal difference and its sum (_buffers.py, equations 1 and 2)
-"""
+"""The nets that RLlib trains here: plain towers of tanh layers, begun as SB3 begins its own."""
 
 from itertools import pairwise
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 import torch
 from gymnasium import spaces
-from ray.rllib.algorithms.ppo.torch.ppo_torch_learner import PPOTorchLearner
-from ray.rllib.connectors.connector_v2 import ConnectorV2
-from ray.rllib.connectors.learner import GeneralAdvantageEstimation
+from ray.rllib.algorithms.dqn.default_dqn_rl_module import QF_PREDS
+from ray.rllib.algorithms.dqn.torch.default_dqn_torch_rl_module import DefaultDQNTorchRLModule
 from ray.rllib.core.columns import Columns
 from ray.rllib.core.distribution.torch.torch_distribution import TorchMultiCategorical
-from ray.rllib.core.rl_module.apis import InferenceOnlyAPI, ValueFunctionAPI
+from ray.rllib.core.learner.utils import make_target_network
+from ray.rllib.core.rl_module.apis import (
+    TARGET_NETWORK_ACTION_DIST_INPUTS,
+    InferenceOnlyAPI,
+    TargetNetworkAPI,
+    ValueFunctionAPI,
+)
 from ray.rllib.core.rl_module.torch import TorchRLModule
-from ray.rllib.evaluation.postprocessing import Postprocessing
+from ray.rllib.utils.schedules.scheduler import Scheduler
 from torch import nn
-
-from longplay.agents.rl._rllib_env import DISCOUNT
-
-Floats = npt.NDArray[np.float32]
 
 
 def tower(inputs: int, hidden: tuple[int, ...], outputs: int, last: float) -> nn.Sequential:
@@ -40,8 +33,10 @@ def tower(inputs: int, hidden: tuple[int, ...], outputs: int, last: float) -> nn
     return nn.Sequential(*layers[:-1])
 
 
-class ActorCritic(TorchRLModule, InferenceOnlyAPI, ValueFunctionAPI):
+class ActorCritic(TorchRLModule, InferenceOnlyAPI, ValueFunctionAPI, TargetNetworkAPI):
     """A policy and a value, apart from each other, as SB3's MlpPolicy has them.
+
+    APPO's learner also keeps an older copy of the policy.
 
     `model_config`: "net", sizes of the hidden layers; "log_std", log of the spread of continuous
     actions at first; "expected", the value of every state at first.
@@ -84,122 +79,49 @@ class ActorCritic(TorchRLModule, InferenceOnlyAPI, ValueFunctionAPI):
 
     def get_non_inference_attributes(self) -> list[str]:
         """What runners can do without."""
-        return ["value"]
+        return ["value", "older"]
+
+    def make_target_networks(self) -> None:
+        """Begin the older policy."""
+        self.older = make_target_network(self.policy)
+
+    def get_target_network_pairs(self) -> list[tuple[Any, Any]]:
+        """What follows what. The spread of weights, one number each, is not held back."""
+        return [(self.policy, self.older)]
+
+    def forward_target(self, batch: dict[str, Any]) -> dict[str, Any]:
+        """What the older policy would do."""
+        return {TARGET_NETWORK_ACTION_DIST_INPUTS: self._spread(self.older, batch)}
 
 
-def discounts_of(episode: Any, steps: int) -> npt.NDArray[np.float64]:
-    """d_t of the first `steps` steps of an episode: the info after a step tells its discount."""
-    infos = episode.get_infos(slice(1, steps + 1))
-    return np.array([info[DISCOUNT] for info in infos], np.float64)
+class QNet(DefaultDQNTorchRLModule):
+    """A value of every action; RLlib's DQN module with one tower in place of its catalog's nets.
 
-
-def calendar_gae(
-    rewards: Floats,
-    values: Floats,
-    discounts: npt.NDArray[np.float64],
-    terminated: bool,
-    lambda_: float,
-) -> Floats:
-    """Advantages of one piece of a life, (n,): _buffers.py, equations 1 and 2.
-
-    Args:
-        rewards: (n,).
-        values: (n + 1,) of every observation, the last one included.
-        discounts: (n,).
-        terminated: whether the life ended with the last step; else V of the last observation
-            stands for what follows.
-        lambda_: per decision.
-    """
-    n = len(rewards)
-    ahead = discounts.copy()
-    if terminated:
-        ahead[n - 1] = 0.0
-    delta = rewards + ahead * values[1:] - values[:-1]
-    advantages = np.zeros(n, np.float64)
-    sum_ahead = 0.0
-    for t in reversed(range(n)):
-        sum_ahead = delta[t] + (discounts[t] * lambda_ * sum_ahead if t < n - 1 else 0.0)
-        advantages[t] = sum_ahead
-    return advantages.astype(np.float32)
-
-
-class CalendarGAE(GeneralAdvantageEstimation):
-    """RLlib's estimator of advantages, with a discount for every step of its own.
-
-    Advantages are standardised over the decisions of the batch, as RLlib does, but without the
-    step that AddOneTsToEpisodesAndTruncate adds to every episode, whose advantage means nothing.
+    `model_config`: "net", "expected" as ActorCritic; "epsilon", share of random actions, a number
+    or RLlib's schedule; "double_q", whether the net in use chooses what its older copy values.
     """
 
-    def __call__(
-        self, *, rl_module: Any, episodes: list[Any], batch: dict[str, Any], **kwargs: Any
-    ) -> Any:
-        """Add advantages and value targets to the batch of every module."""
-        lives = list(self.single_agent_episode_iterator(episodes, agents_that_stepped_only=False))
-        for name, columns in batch.items():
-            with torch.no_grad():
-                valued = rl_module[name].unwrapped().compute_values(columns)
-            values = valued.cpu().numpy()
-            rewards = columns[Columns.REWARDS].cpu().numpy()
-            over = columns[Columns.TERMINATEDS].cpu().numpy()
-            advantages, targets = np.zeros_like(values), np.zeros_like(values)
-            real = np.zeros(len(values), bool)
-            at = 0
-            for life in lives:
-                n = len(life) - 1  # without the step added
-                here = slice(at, at + n)
-                advantages[here] = calendar_gae(
-                    rewards[here],
-                    values[at : at + n + 1],
-                    discounts_of(life, n),
-                    bool(over[at + n - 1]),
-                    self.lambda_,
-                )
-                targets[here] = advantages[here] + values[here]
-                real[here] = True
-                at += n + 1
-            assert at == len(values)
-            kept = advantages[real]
-            advantages[real] = (kept - kept.mean()) / max(1e-4, float(kept.std()))
-            for key, column in (
-                (Postprocessing.ADVANTAGES, advantages),
-                (Postprocessing.VALUE_TARGETS, targets),
-            ):
-                columns[key] = torch.from_numpy(column).to(valued.device)
-        return batch
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        TorchRLModule.__init__(self, *args, **kwargs)
 
-
-def swap(pipeline: Any, old: type[ConnectorV2], new: ConnectorV2) -> None:
-    """Put a connector in another's place; an error if RLlib has none such."""
-    for i, piece in enumerate(pipeline.connectors):
-        if type(piece) is old:
-            pipeline.connectors[i] = new
-            return
-    raise RuntimeError(
-        f"RLlib's learner has no {old.__name__}; use the version of Ray in constraints.txt"
-    )
-
-
-class SB3Adam:
-    """A learner's Adam with SB3's epsilon."""
-
-    def configure_optimizers_for_module(self, module_id: Any, config: Any = None) -> None:
-        """Register it."""
-        this: Any = self
-        params = this.get_parameters(this.module[module_id])
-        this.register_optimizer(
-            module_id=module_id,
-            optimizer=torch.optim.Adam(params, eps=1e-5),
-            params=params,
-            lr_or_lr_schedule=config.lr,
+    def setup(self) -> None:
+        """Make the net."""
+        chosen: Any = self.model_config
+        seen: Any = self.observation_space
+        space: Any = self.action_space
+        self.uses_dueling, self.num_atoms = False, 1
+        self.uses_double_q = bool(chosen["double_q"])
+        self.epsilon_schedule = Scheduler(
+            fixed_value_or_schedule=chosen["epsilon"], framework=self.framework
         )
+        self.encoder = nn.Identity()
+        self.af = tower(seen.shape[0], tuple(chosen["net"]), int(space.n), 1.0)
+        final: Any = self.af[-1]
+        nn.init.constant_(final.bias, chosen["expected"])
 
+    def get_initial_state(self) -> dict[str, Any]:
+        """None: it remembers nothing."""
+        return {}
 
-class CalendarPPOLearner(SB3Adam, PPOTorchLearner):
-    """PPO's learner with CalendarGAE."""
-
-    def build(self) -> None:
-        """Build, then put the estimator in."""
-        super().build()
-        config: Any = self.config
-        ours = CalendarGAE(gamma=1.0, lambda_=config.lambda_)  # type: ignore[no-untyped-call]
-        swap(self._learner_connector, GeneralAdvantageEstimation, ours)
+    def _qf_forward_helper(self, batch: dict[str, Any], encoder: Any, head: Any) -> dict[str, Any]:
+        return {QF_PREDS: head(batch[Columns.OBS])}

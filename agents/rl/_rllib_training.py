@@ -26,6 +26,7 @@ NAMES = {  # RLlib's name of a figure: SB3's, so that TensorBoard lays them over
     "episode_len_mean": "rollout/ep_len_mean",
 }
 PARTS = "reward_parts"
+MAY_CHANGE = ("address", "restarts", "patience_s", "checkpoint_every")  # from run to run
 
 
 class NoSamples(RuntimeError):
@@ -50,7 +51,7 @@ class Witness(RLlibCallback):
 
 
 @contextmanager
-def built(config: Any, people: People, runners: int) -> Iterator[Any]:
+def built(config: Any, people: People) -> Iterator[Any]:
     """The algorithm of a config whose env is People like those given; stopped afterwards."""
     name = f"longplay-{uuid.uuid4().hex}"
     make, seed = people.make_cohort, people.seed
@@ -194,32 +195,46 @@ def _is_number(value: Any) -> bool:
 class Checkpoint:
     """RLlib's own checkpoint in a folder, replaced as a whole every so many decisions.
 
-    RLlib's files hold pickles; load none that you do not trust.
+    It keeps nets, optimiser, and how far training came; not the users, who begin new lives, and
+    of DQN not what it remembers. RLlib's files hold pickles; load none that you do not trust.
+
+    Args:
+        folder: of the checkpoint; need not exist.
+        every: decisions between two checkpoints.
+        about: what two trainings must have in common to go on from each other.
+
+    Raises:
+        ValueError: the folder holds the checkpoint of another training.
     """
 
     def __init__(self, folder: Path, *, every: int, about: Mapping[str, Any]) -> None:
         self.folder, self.every = Path(folder), every
         self.about = json.loads(json.dumps(about))
-        self.kept = 0
+        self.kept = 0  # decisions at the last checkpoint
+        self.resumed = 0  # how often training went on from it, this time included
+        if not self._header.exists() and self._old.exists():
+            self._old.rename(self.folder)  # stopped between the two renamings
+        if self._header.exists():
+            self.resumed = 1 + self._read()["resumed"]
 
     @property
     def _header(self) -> Path:
         return self.folder / "longplay.json"
 
-    def found(self) -> dict[str, Any] | None:
-        """What the folder says of itself; None if there is none yet.
+    @property
+    def _old(self) -> Path:
+        return self.folder.with_name(f"{self.folder.name}.old")
 
-        Raises:
-            ValueError: it is of another training.
-        """
-        if not self._header.is_file():
-            return None
+    def _read(self) -> dict[str, Any]:
         said: dict[str, Any] = json.loads(self._header.read_text(encoding="utf-8"))
-        for key, value in self.about.items():
-            if said["about"].get(key) != value:
+        for key in self.about | said["about"]:
+            if key in MAY_CHANGE:
+                continue
+            was, now = said["about"].get(key), self.about.get(key)
+            if was != now:
                 raise ValueError(
-                    f"{self.folder} holds a checkpoint with {key}={said['about'].get(key)!r}, this "
-                    f"training has {value!r}; give another folder, or the same settings"
+                    f"{self.folder} holds a checkpoint with {key}={was!r}, this training has "
+                    f"{now!r}; give another folder, or the same settings"
                 )
         return said
 
@@ -228,19 +243,19 @@ class Checkpoint:
         algorithm.restore_from_path(str((self.folder / "algorithm").resolve()))
         self.kept = sampled_by(algorithm)
 
-    def keep(self, algorithm: Any, sampled: int, resumed: int = 0) -> None:
+    def keep(self, algorithm: Any, sampled: int) -> None:
         """Write one if it is due."""
         if sampled - self.kept < self.every:
             return
         half = self.folder.with_name(f"{self.folder.name}.half")
         shutil.rmtree(half, ignore_errors=True)
+        half.mkdir(parents=True)
         algorithm.save_to_path(str((half / "algorithm").resolve()))
-        said = {"about": self.about, "sampled": sampled}
+        said = {"about": self.about, "sampled": sampled, "resumed": self.resumed}
         (half / "longplay.json").write_text(json.dumps(said), encoding="utf-8")
-        old = self.folder.with_name(f"{self.folder.name}.old")
-        shutil.rmtree(old, ignore_errors=True)
+        shutil.rmtree(self._old, ignore_errors=True)
         if self.folder.exists():
-            self.folder.rename(old)
+            self.folder.rename(self._old)
         half.rename(self.folder)
-        shutil.rmtree(old, ignore_errors=True)
+        shutil.rmtree(self._old, ignore_errors=True)
         self.kept = sampled
