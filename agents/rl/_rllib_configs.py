@@ -33,7 +33,7 @@ def _common(
             num_envs_per_env_runner=people.num_envs,
             gym_env_vectorize_mode="vector_entry_point",
         )
-        .learners(learner_class=learner, learner_connector=add_discounts)
+        .learners(num_learners=0, learner_class=learner, learner_connector=add_discounts)
         .callbacks(Witness)
         .rl_module(
             rl_module_spec=RLModuleSpec(
