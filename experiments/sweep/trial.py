@@ -25,9 +25,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from longplay.experiments.compare import one_torch_thread, save_policy
 from longplay.experiments.evaluate import Evaluation, evaluate
 from longplay.experiments.jobs import Told
+from longplay.experiments.parts import one_torch_thread, save_policy
 from longplay.experiments.run import write_json
 from longplay.experiments.settings import (
     cohort_maker,

@@ -50,3 +50,17 @@ def test_the_study_in_small(monkeypatch):
     for run in (free, held):
         assert 0.0 < run.achieved < 1.0
         assert run.revenue > 0.0
+
+
+@pytest.mark.slow
+@pytest.mark.extras
+def test_floors_are_kept_and_cost_revenue():
+    pytest.importorskip("stable_baselines3")
+    settings = Settings(decisions=600_000, users=500)
+    runs = [Run(**floors.run(at_least, 0, settings)) for at_least in floors.FLOORS]
+    print(*runs, sep="\n")  # told by pytest where the test fails
+    assert sum(run.achieved >= run.floor - 0.01 for run in runs) >= 4
+    revenue = [run.revenue for run in runs]
+    ranks = np.argsort(np.argsort(revenue))
+    assert np.corrcoef(ranks, np.arange(len(runs)))[0, 1] <= -0.8
+    assert revenue[-1] < 0.6 * revenue[0]
