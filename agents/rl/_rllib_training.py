@@ -66,6 +66,8 @@ def built(config: Any, people: People) -> Iterator[Any]:
     with _quiet():
         algorithm = config.build_algo()
         try:
+            if algorithm.local_replay_buffer is not None:  # RLlib seeds all chance but this one
+                algorithm.local_replay_buffer.rng = np.random.default_rng([seed, 1])
             yield algorithm
         finally:
             folder = Path(algorithm.logdir)

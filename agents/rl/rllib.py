@@ -148,7 +148,9 @@ class RLlibPolicy(BasePolicy):
         arrays: dict[str, npt.NDArray[Any]] = {}
         for i, (a, b) in enumerate(pairwise(widths)):
             arrays |= {f"weight_{i}": np.zeros((a, b)), f"bias_{i}": np.zeros(b)}
-        policy.set_arrays(arrays | {"log_std": np.full(shape.sizes[:1], chosen.log_std)})
+        if shape.kind == "weights":
+            arrays["log_std"] = np.full(shape.sizes, chosen.log_std)
+        policy.set_arrays(arrays)
         return policy
 
     @classmethod
