@@ -33,7 +33,7 @@ def _common(
             num_envs_per_env_runner=people.num_envs,
             gym_env_vectorize_mode="vector_entry_point",
         )
-        .learners(num_learners=0, learner_class=learner, learner_connector=add_discounts)
+        .learners(num_learners=0, learner_class=learner)
         .callbacks(Witness)
         .rl_module(
             rl_module_spec=RLModuleSpec(
@@ -92,18 +92,22 @@ def appo(people: People, chosen: "RLlibAPPOSettings", budget_steps: int, expecte
         APPOConfig(), people, chosen, ActorCritic, CalendarAPPOLearner,  # type: ignore[no-untyped-call]
         log_std=chosen.log_std, expected=expected,
     )  # fmt: skip
-    return config.env_runners(rollout_fragment_length=chosen.n_steps).training(
-        lr=_falling(_rate(chosen, people), budget_steps),
-        gamma=1.0,  # not used: discounts come with the steps
-        entropy_coeff=chosen.ent_coef,
-        clip_param=chosen.clip_range,
-        use_kl_loss=False,
-        vf_loss_coeff=0.5,
-        grad_clip=chosen.grad_clip,
-        train_batch_size_per_learner=people.num_envs * chosen.n_steps,
-        circular_buffer_num_batches=chosen.batches_kept,
-        circular_buffer_iterations_per_batch=chosen.uses_per_batch,
-        target_network_update_freq=1,
+    return (
+        config.env_runners(rollout_fragment_length=chosen.n_steps)
+        .learners(learner_connector=add_discounts)
+        .training(
+            lr=_falling(_rate(chosen, people), budget_steps),
+            gamma=1.0,  # not used: discounts come with the steps
+            entropy_coeff=chosen.ent_coef,
+            clip_param=chosen.clip_range,
+            use_kl_loss=False,
+            vf_loss_coeff=0.5,
+            grad_clip=chosen.grad_clip,
+            train_batch_size_per_learner=people.num_envs * chosen.n_steps,
+            circular_buffer_num_batches=chosen.batches_kept,
+            circular_buffer_iterations_per_batch=chosen.uses_per_batch,
+            target_network_update_freq=1,
+        )
     )
 
 
@@ -118,21 +122,25 @@ def dqn(people: People, chosen: "RLlibDQNSettings", budget_steps: int, expected:
     )  # fmt: skip
     # RLlib's ratio counts one runner more than there are, as if this process sampled too
     counted = people.num_envs * (chosen.runners + 1)
-    return config.env_runners(rollout_fragment_length=1).training(
-        lr=_falling(chosen.learning_rate, budget_steps),
-        gamma=1.0,  # not used: discounts come with the steps
-        n_step=1,
-        double_q=True,
-        dueling=False,
-        num_atoms=1,
-        td_error_loss_fn="huber",
-        grad_clip=10.0,
-        train_batch_size_per_learner=chosen.batch_size,
-        training_intensity=chosen.gradient_steps * chosen.batch_size / counted,
-        num_steps_sampled_before_learning_starts=8 * lanes,
-        target_network_update_freq=chosen.target_update_interval,
-        tau=1.0,
-        replay_buffer_config={"type": "EpisodeReplayBuffer", "capacity": chosen.buffer_size},
+    return (
+        config.env_runners(rollout_fragment_length=1)
+        .learners(learner_connector=add_discounts)
+        .training(
+            lr=_falling(chosen.learning_rate, budget_steps),
+            gamma=1.0,  # not used: discounts come with the steps
+            n_step=1,
+            double_q=True,
+            dueling=False,
+            num_atoms=1,
+            td_error_loss_fn="huber",
+            grad_clip=10.0,
+            train_batch_size_per_learner=chosen.batch_size,
+            training_intensity=chosen.gradient_steps * chosen.batch_size / counted,
+            num_steps_sampled_before_learning_starts=8 * lanes,
+            target_network_update_freq=chosen.target_update_interval,
+            tau=1.0,
+            replay_buffer_config={"type": "EpisodeReplayBuffer", "capacity": chosen.buffer_size},
+        )
     )
 
 

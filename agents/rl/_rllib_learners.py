@@ -30,15 +30,21 @@ from longplay.agents.rl._rllib_env import DISCOUNT
 Floats = npt.NDArray[np.float32]
 
 
+def discounts_of(life: Any, steps: int) -> npt.NDArray[np.float64]:
+    """d_t of the first steps of an episode, (steps,): the info after a step tells it."""
+    infos = life.get_infos(slice(1, steps + 1))
+    return np.array([info[DISCOUNT] for info in infos], np.float64)
+
+
 class AddDiscounts(ConnectorV2):
-    """Puts the discount of every step into the batch: the info after a step tells it."""
+    """Puts the discount of every step into the batch."""
 
     def __call__(self, *, batch: dict[str, Any], episodes: list[Any], **kwargs: Any) -> Any:
         """Add the column DISCOUNT."""
         for life in self.single_agent_episode_iterator(episodes, agents_that_stepped_only=False):
             n = len(life)
-            told = [np.float32(info[DISCOUNT]) for info in life.get_infos(slice(1, n + 1))]
-            self.add_n_batch_items(batch, DISCOUNT, told, n, life)
+            told = discounts_of(life, n).astype(np.float32)
+            self.add_n_batch_items(batch, DISCOUNT, list(told), n, life)
         return batch
 
 
@@ -48,7 +54,11 @@ def add_discounts(observations: Any, actions: Any) -> AddDiscounts:
 
 
 def calendar_gae(
-    rewards: Floats, values: Floats, discounts: Floats, terminated: bool, lambda_: float
+    rewards: Floats,
+    values: Floats,
+    discounts: npt.NDArray[np.float64],
+    terminated: bool,
+    lambda_: float,
 ) -> Floats:
     """Advantages of one piece of a life, (n,): _buffers.py, equations (1) and (2).
 
@@ -61,7 +71,7 @@ def calendar_gae(
         lambda_: per decision.
     """
     n = len(rewards)
-    ahead = discounts.astype(np.float64)
+    ahead = discounts.copy()
     if terminated:
         ahead[n - 1] = 0.0
     delta = rewards + ahead * values[1:] - values[:-1]
@@ -84,24 +94,22 @@ class CalendarGAE(GeneralAdvantageEstimation):
         self, *, rl_module: Any, episodes: list[Any], batch: dict[str, Any], **kwargs: Any
     ) -> Any:
         """Add advantages and value targets to the batch of every module."""
-        lives = self.single_agent_episode_iterator(episodes, agents_that_stepped_only=False)
-        lengths = [len(life) for life in lives]  # the added step included
+        lives = list(self.single_agent_episode_iterator(episodes, agents_that_stepped_only=False))
         for name, columns in batch.items():
             with torch.no_grad():
                 valued = rl_module[name].unwrapped().compute_values(columns)
             values = valued.cpu().numpy()
-            rewards, discounts, over = (
-                columns[key].cpu().numpy()
-                for key in (Columns.REWARDS, DISCOUNT, Columns.TERMINATEDS)
-            )
+            rewards = columns[Columns.REWARDS].cpu().numpy()
+            over = columns[Columns.TERMINATEDS].cpu().numpy()
             advantages = np.zeros_like(values)
             at = 0
-            for n in lengths:
+            for life in lives:
+                n = len(life)  # the added step included
                 here = slice(at, at + n - 1)
                 advantages[here] = calendar_gae(
                     rewards[here],
                     values[at : at + n],
-                    discounts[here],
+                    discounts_of(life, n - 1),
                     bool(over[at + n - 2]),
                     self.lambda_,
                 )
