@@ -5,7 +5,7 @@ import importlib.util
 LIBRARIES = {
     "rl": ("stable_baselines3", "torch"),
     "bandits": ("vowpalwabbit",),
-    "ray": ("ray",),
+    "ray": ("ray", "torch"),
 }
 
 

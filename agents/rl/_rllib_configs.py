@@ -144,6 +144,12 @@ def dqn(people: People, chosen: "RLlibDQNSettings", budget_steps: int, expected:
     )
 
 
+def fill_first(config: Any, begun: int) -> None:
+    """After `begun` decisions DQN's memory is gone; it fills again before learning goes on."""
+    if isinstance(config, DQNConfig):
+        config.num_steps_sampled_before_learning_starts += begun
+
+
 def _rate(chosen: Any, people: People) -> float:
     """A Gaussian over weights that steps too far never comes back."""
     if chosen.learning_rate is not None:

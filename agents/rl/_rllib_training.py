@@ -217,7 +217,8 @@ class Checkpoint:
         if not self._header.exists() and self._old.exists():
             self._old.rename(self.folder)  # stopped between the two renamings
         if self._header.exists():
-            self.resumed = 1 + self._read()["resumed"]
+            said = self._read()
+            self.kept, self.resumed = said["sampled"], 1 + said["resumed"]
 
     @property
     def _header(self) -> Path:
@@ -243,7 +244,6 @@ class Checkpoint:
     def restore(self, algorithm: Any) -> None:
         """Go on from it."""
         algorithm.restore_from_path(str((self.folder / "algorithm").resolve()))
-        self.kept = sampled_by(algorithm)
 
     def keep(self, algorithm: Any, sampled: int) -> None:
         """Write one if it is due."""

@@ -188,46 +188,32 @@ class RLlibPolicy(BasePolicy):
         from longplay.agents.rl import _rllib_configs as configs
         from longplay.agents.rl import _rllib_training as training
 
-        runners = max(1, chosen.runners)
-        if chosen.lanes % runners:
-            raise ValueError(
-                f"lanes={chosen.lanes} cannot be shared evenly by runners={runners}; give a "
-                "multiple of it"
-            )
         kept, place = None, 0
         if checkpoint is not None:
             about = {"algorithm": cls.algorithm, "seed": seed, "budget_steps": budget_steps,
                      **asdict(chosen)}  # fmt: skip
             kept = training.Checkpoint(checkpoint, every=chosen.checkpoint_every, about=about)
-            place = kept.resumed * runners  # who was met before the stop is not met again
-        probe = People(make_cohort, chosen.lanes, seed=seed, gamma_day=chosen.gamma_day)
-        returns = random_returns(probe)
-        scale = 1.0 / returns.size
-        people = People(
-            make_cohort,
-            chosen.lanes // runners,
-            seed=seed,
-            gamma_day=chosen.gamma_day,
-            reward_scale=scale,
-            place=place,
-        )
+            place = kept.resumed * max(1, chosen.runners)  # nobody is met a second time
+        people, expected = _gather(make_cohort, chosen, seed, place)
         with on_ray(chosen.address), _one_thread():
             configure = getattr(configs, cls.algorithm.lower())
-            config = configure(people, chosen, budget_steps, returns.mean * scale)
+            config = configure(people, chosen, budget_steps, expected)
+            if kept is not None:
+                configs.fill_first(config, kept.kept)
             with training.built(config, people) as algorithm:
                 if kept is not None and kept.resumed:
                     kept.restore(algorithm)
                 training.learn(
                     algorithm,
                     budget_steps,
-                    reward_scale=scale,
+                    reward_scale=people.reward_scale,
                     patience_s=chosen.patience_s,
                     checkpoint=kept,
                     progress=progress,
                     log=log,
                 )
                 shape = asdict(Shape.of(people))
-                policy = cls(**shape, reward_scale=scale, **cls._kept(chosen))
+                policy = cls(**shape, reward_scale=people.reward_scale, **cls._kept(chosen))
                 policy.set_arrays(cls._learnt(algorithm))
         return policy
 
@@ -247,6 +233,29 @@ class RLlibPolicy(BasePolicy):
             told[f"weight_{i}"] = np.asarray(state[f"{cls.net}.{layer}.weight"]).T
             told[f"bias_{i}"] = np.asarray(state[f"{cls.net}.{layer}.bias"])
         return told | ({"log_std": np.asarray(state["log_std"])} if "log_std" in state else {})
+
+
+def _gather(make_cohort: MakeCohort, chosen: Any, seed: int, place: int) -> tuple[People, float]:
+    """The users of one runner, with rewards scaled to returns of about 1, and what to expect."""
+    runners = max(1, chosen.runners)
+    if chosen.lanes % runners:
+        raise ValueError(
+            f"lanes={chosen.lanes} cannot be shared evenly by runners={runners}; give a multiple "
+            "of it"
+        )
+    returns = random_returns(
+        People(make_cohort, chosen.lanes, seed=seed, gamma_day=chosen.gamma_day)
+    )
+    scale = 1.0 / returns.size
+    people = People(
+        make_cohort,
+        chosen.lanes // runners,
+        seed=seed,
+        gamma_day=chosen.gamma_day,
+        reward_scale=scale,
+        place=place,
+    )
+    return people, returns.mean * scale
 
 
 @agent("rllib-ppo", about="PPO in calendar time (RLlib)", extra="ray")

@@ -146,6 +146,8 @@ def test_same_step_would_have_put_the_next_user_at_the_end() -> None:
             assert not np.array_equal(told["obs"][-1], wanted["obs"][-1])
             newborn = lived(make, lane, life + 1, [])["obs"]
             assert np.array_equal(told["obs"][-1], newborn[0])
+            if (lane, 1) in lives:  # whose own first observation is gone, and what was done there
+                assert not np.array_equal(joined(lives[lane, 1])["obs"][0], newborn[0])
             wrong += 1
     assert wrong > 5
 
