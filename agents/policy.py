@@ -14,6 +14,7 @@ import inspect
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import is_dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import (
@@ -128,21 +129,26 @@ class BasePolicy:
 
     @classmethod
     def tunable(cls) -> dict[str, Any]:
-        """The settings of `build` and `train` with their types: what a sweep may vary.
+        """The settings of `train` with their types, by name: what a sweep may vary.
 
-        Here the keyword arguments of the constructor that have defaults.
+        The fields of its dataclass `settings`, if it has one; else the keywords with defaults of
+        its own `train`, if it has one, or of its constructor.
         """
+        settings = getattr(cls, "settings", None)
+        if isinstance(settings, type) and is_dataclass(settings):
+            return get_type_hints(settings)
+        theirs = vars(BasePolicy)["train"].__func__
+        own = cls.train.__func__  # type: ignore[attr-defined]
+        if own is not theirs:
+            given = _keywords(theirs)
+            return {name: kind for name, kind in _keywords(own).items() if name not in given}
         found: dict[str, Any] = {}
-        for kind in cls.__mro__:
-            init = vars(kind).get("__init__")
-            if init is None or kind is object:
-                continue
-            hints = get_type_hints(init)
-            parameters = inspect.signature(init).parameters.values()
-            named = [x for x in parameters if x.kind is x.KEYWORD_ONLY and x.default is not x.empty]
-            found |= {x.name: hints.get(x.name, Any) for x in named if x.name not in found}
-            if all(x.kind is not x.VAR_KEYWORD for x in parameters):
-                break
+        for kind in cls.__mro__:  # as long as they hand the rest on
+            if init := vars(kind).get("__init__"):
+                found = {**_keywords(init), **found}
+                parameters = inspect.signature(init).parameters.values()
+                if all(x.kind is not x.VAR_KEYWORD for x in parameters):
+                    break
         return found
 
     def arrays(self) -> dict[str, npt.NDArray[Any]]:
@@ -349,6 +355,17 @@ def undamaged(file: Path) -> Iterator[None]:
         raise ValueError(
             f"{file} is damaged: train and save the policy again ({type(error).__name__}: {error})"
         ) from error
+
+
+def _keywords(function: Any) -> dict[str, Any]:
+    """Keyword arguments that have defaults, with their types."""
+    hints = get_type_hints(function)
+    named = [
+        x.name
+        for x in inspect.signature(function).parameters.values()
+        if x.kind is x.KEYWORD_ONLY and x.default is not x.empty
+    ]
+    return {name: hints.get(name, Any) for name in named}
 
 
 def _listed(names: Iterable[str]) -> str:

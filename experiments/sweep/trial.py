@@ -27,8 +27,8 @@ import numpy as np
 
 from longplay.experiments.evaluate import Evaluation, evaluate
 from longplay.experiments.jobs import Told
-from longplay.experiments.parts import one_torch_thread, save_policy
-from longplay.experiments.run import write_json
+from longplay.experiments.parts import one_torch_thread
+from longplay.experiments.run import replacing, write_json
 from longplay.experiments.settings import (
     cohort_maker,
     find_objective,
@@ -165,7 +165,8 @@ def one_seed(job: Job, seed: int, told: Told, log: Log) -> Result:
             task=find_task(config.world),
         )
         if job.winner:
-            save_policy(policy, job.folder / WINNER / f"seed-{seed}")
+            with replacing(job.folder / WINNER / f"seed-{seed}") as half:
+                policy.save(half)
         evaluation = evaluate(
             policy,
             made(cohort_maker(settings, entry), here),

@@ -1,6 +1,7 @@
 """Every agent without a network, on the real worlds: found, trained, served, saved, loaded."""
 
 import dataclasses
+from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ import numpy as np
 import pytest
 
 from longplay.agents import registry
-from longplay.agents.policy import Policy, online
+from longplay.agents.policy import BasePolicy, Policy, online
 from longplay.agents.registry import AGENTS
 from longplay.envs.cohort import Cohort
 from longplay.rewards import Minutes, Skips, rewarded
@@ -195,3 +196,23 @@ def test_saving_changes_nothing(name: str, tmp_path: Path) -> None:
     before = policy.act(obs, np.random.default_rng(0)).action
     policy.save(tmp_path / name)
     assert (policy.act(obs, np.random.default_rng(0)).action == before).all()
+
+
+def test_what_may_be_tuned() -> None:
+    """Keyword arguments with defaults, of the class and those it hands the rest to."""
+    assert AGENTS["random"].policy.tunable() == {}
+    known = AGENTS["epsilon-greedy"].policy.tunable()
+    assert known["epsilon"] is float
+    assert "credit" in known  # of LinearBandit
+    assert "features" not in known  # has no default: the cohort says it
+    assert "users" in AGENTS["best-fixed"].policy.tunable()  # of its own `train`
+
+    @dataclass(frozen=True)
+    class Settings:
+        lanes: int = 8
+        rate: float | None = None
+
+    class Learner(BasePolicy):
+        settings = Settings
+
+    assert Learner.tunable() == {"lanes": int, "rate": float | None}
