@@ -65,24 +65,19 @@ def command(asked: Sweep, files: Sequence[str], words: Sequence[str]) -> int:
     trials = check_sweep(config)
     name = Path(files[0]).stem
     out = asked.out or Path("runs") / f"{time.strftime('%Y%m%d-%H%M%S')}-{name}"
-    run = open_run(config, out, ["longplay", "sweep", *words], asked.resume)
     number = len(trials) or config.trials or 0
-    try:
-        with executor(asked, jobs) as execute:
+    with executor(asked, jobs) as execute:  # before anything is written: it may be refused
+        run = open_run(config, out, ["longplay", "sweep", *words], asked.resume)
+        try:
             found = carry_out(
                 config, run, execute, in_processes(jobs), Teller(config, number), asked.cpus
             )
-    except KeyboardInterrupt:
-        return stopped(run, number, "stopped", 130)
-    except JobFailed as failure:
-        text = f"{failure.job} failed ({failure})"
-        with contextlib.suppress(OSError):  # the disk may be full: then the error alone is told
-            detail = run.path / "failure.txt"
-            detail.write_text(failure.detail or str(failure), encoding="utf-8")
-            text += f", see {detail}"
-        return stopped(run, number, text, 1)
-    except OSError as error:
-        return stopped(run, number, f"the system refused: {error.strerror or error}", 1)
+        except KeyboardInterrupt:
+            return stopped(run, number, "stopped", 130)
+        except JobFailed as failure:
+            return stopped(run, number, told_of(run, failure), 1)
+        except OSError as error:
+            return stopped(run, number, f"the system refused: {error.strerror or error}", 1)
     show(found, run)
     return 0 if found.best is not None else 1
 
@@ -139,6 +134,16 @@ class Teller:
             file=sys.stderr,
             flush=True,
         )
+
+
+def told_of(run: RunFolder, failure: JobFailed) -> str:
+    """What failed, and where the details are: in the run's folder, unless its disk is full."""
+    text = f"{failure.job} failed ({failure})"
+    detail = run.path / "failure.txt"
+    with contextlib.suppress(OSError):
+        detail.write_text(failure.detail or str(failure), encoding="utf-8")
+        text += f", see {detail}"
+    return text
 
 
 def stopped(run: RunFolder, number: int, why: str, code: int) -> int:

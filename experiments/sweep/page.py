@@ -20,6 +20,7 @@ from longplay.experiments.sweep.trial import FAILED, shown
 
 MOST_PANELS = 8
 MOST_ROWS = 200
+MOST_KINDS = 6  # numbers of a list that stand side by side; more are put to scale
 HEIGHT = 230.0  # of a panel [px]
 
 
@@ -137,16 +138,20 @@ class Axis:
 
     def __init__(self, found: Findings, name: str, left: float, right: float) -> None:
         self.name = name
-        values = [row.params[name] for row in found.rows]
         ranged = found.config.over[name]
-        numbers = [x for x in values if isinstance(x, int | float) and not isinstance(x, bool)]
-        kinds = list(dict.fromkeys(str(shown(value)) for value in values))
-        self.log = isinstance(ranged, Range) and ranged.log
-        if not isinstance(ranged, Range) and numbers and len(numbers) == len(values):
-            low, high = min(numbers), max(numbers)
-            self.log = low > 0 and high >= 20 * low
-        self.kinds = [] if numbers and len(numbers) == len(values) else kinds
-        places = [-0.5, len(kinds) - 0.5] if self.kinds else [self.place(value) for value in values]
+        values = [row.params[name] for row in found.rows]
+        self.kinds: list[str] = []
+        if isinstance(ranged, Range):
+            self.log = ranged.log
+        else:
+            values = list(ranged.values)
+            plain = all(isinstance(x, int | float) and not isinstance(x, bool) for x in values)
+            if not plain or len(values) <= MOST_KINDS:
+                self.kinds = [str(shown(value)) for value in values]
+            self.log = plain and min(values) > 0 and max(values) >= 20 * min(values)
+        places = (
+            [-0.5, len(self.kinds) - 0.5] if self.kinds else [self.place(value) for value in values]
+        )
         self.scale = Scale.around(places, left, right, 0.0 if self.kinds else 0.06)
         self.right = right
         self.left = left

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import polars as pl
@@ -72,13 +73,25 @@ def done(out: Path) -> dict[str, int]:
     return {file.name: file.stat().st_mtime_ns for file in (out / "trials").glob("*.json")}
 
 
-def children(process: int) -> list[int]:
-    """The worker processes of a driver: its children but for those that only keep its books."""
-    found = []
-    for child in Path(f"/proc/{process}/task/{process}/children").read_text().split():
-        if "spawn_main" in Path(f"/proc/{child}/cmdline").read_text():
-            found.append(int(child))
-    return found
+def descendants(process: int) -> list[int]:
+    """All processes that a process and its children started."""
+    parents = {}
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):
+            parents[int(stat.parent.name)] = int(stat.read_text().rpartition(")")[2].split()[1])
+    found = [process]
+    for one in found:
+        found += [child for child, parent in parents.items() if parent == one]
+    return found[1:]
+
+
+def workers_of(process: int) -> list[int]:
+    """The worker processes of a driver: those of its children that were spawned to work."""
+    return [
+        child
+        for child in descendants(process)
+        if "spawn_main" in Path(f"/proc/{child}/cmdline").read_text()
+    ]
 
 
 def alive(process: int) -> bool:
@@ -111,15 +124,20 @@ def check_resumed(file: Path, out: Path, kept: dict[str, int]) -> None:
     assert told.count("longplay: trial") == TRIALS - len(kept) + 1  # and the best once more
 
 
-def test_a_killed_driver_leaves_what_is_done(unharmed: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("where", [(), ("--ray",)], ids=["here", "ray"])
+def test_a_killed_driver_leaves_what_is_done(
+    where: tuple[str, ...], unharmed: Path, tmp_path: Path
+) -> None:
+    if where:
+        pytest.importorskip("ray")
     file, out = unharmed / "mine.toml", tmp_path / "run"
-    driver = begin(file, out)
+    driver = begin(file, out, *where)
     until(lambda: len(done(out)) >= 2)
-    workers = children(driver.pid)
+    started = descendants(driver.pid)
     driver.send_signal(signal.SIGKILL)
     driver.communicate()
-    assert workers
-    until(lambda: not any(map(alive, workers)))  # they end by themselves
+    assert len(started) >= 2
+    until(lambda: not any(map(alive, started)))  # they end by themselves
     kept = done(out)
     assert 2 <= len(kept) < TRIALS
     check_resumed(file, out, kept)
@@ -130,7 +148,7 @@ def test_a_killed_worker_costs_no_trial(unharmed: Path, tmp_path: Path) -> None:
     file, out = unharmed / "mine.toml", tmp_path / "run"
     driver = begin(file, out)
     until(lambda: len(done(out)) >= 2)
-    os.kill(children(driver.pid)[0], signal.SIGKILL)
+    os.kill(workers_of(driver.pid)[0], signal.SIGKILL)
     _, told = driver.communicate(timeout=PATIENCE)
     if driver.returncode:  # it stops with a sentence, or does the trial again
         assert driver.returncode == 1

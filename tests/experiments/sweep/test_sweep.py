@@ -1,5 +1,6 @@
 """Sweeps in processes: the numbers, the files, early stopping, and going on."""
 
+import importlib.util
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -259,6 +260,33 @@ def test_slips_of_the_command(
     words = [file if word == "FILE" else word for word in words]
     assert main(["sweep", *words]) == 2
     assert said in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("library", "text", "words"),
+    [
+        ("optuna", 'search = "optuna"\ntrials = 2\n', []),
+        ("ray", "", ["--ray"]),
+    ],
+)
+def test_a_missing_library_is_named(
+    library: str,
+    text: str,
+    words: list[str],
+    file: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    Path(file).write_text(FILE.replace("[over]", f"{text}[over]"))
+    real = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda name: None if name == library else real(name)
+    )
+    assert main(["sweep", file, "--out", str(tmp_path / "run"), *words]) == 2
+    told = capsys.readouterr().err
+    assert f"{library}, which is not installed; run: pip install" in told
+    assert not (tmp_path / "run").exists()
 
 
 def test_help_says_what_there_is(capsys: pytest.CaptureFixture[str]) -> None:
