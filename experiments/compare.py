@@ -26,11 +26,12 @@ from longplay.experiments.jobs import Executor, Processes, Watch
 from longplay.experiments.parts import Job, all_jobs, do_item, do_part, is_done, one_torch_thread
 from longplay.experiments.run import Refused, RunFolder
 from longplay.experiments.settings import Entry, Settings, check
-from longplay.experiments.summary import report_data
+from longplay.experiments.summary import people_in, report_data
 from longplay.experiments.tables import (
     behaviour_table,
     final_figures,
     metrics_table,
+    quantiles_table,
     retention_table,
 )
 
@@ -154,6 +155,8 @@ def finish(
         "retention": retention_table(parts),
         "behaviour": behaviour_table(parts),
     }
+    if people_in(parts):
+        tables["quantiles"] = quantiles_table(parts)
     for name, columns in tables.items():
         run.write_table(name, columns)
     overview = run.tensorboard / "overview"

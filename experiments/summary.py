@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from longplay.experiments.populations.crowd import Crowd
 from longplay.experiments.run import Columns, Part, RunFolder
 from longplay.experiments.tables import curves_table, metrics_table, retention_table
 
@@ -77,12 +78,19 @@ def report_data(
         made=how_made(run, parts, seconds),
         myopic=ends[0],
         oracle=ends[1],
+        people=people_in(parts),
         stored=stored,
         limits=[*([note] if note else []), *reward_limits(settings, entries)],
         reward=str(find_objective(settings.reward) or ""),
         curves=report_curves(parts),
         behaviour=report_behaviour(parts) if task == "AdLoad" else None,
     )
+
+
+def people_in(parts: Sequence[Part]) -> int:
+    """Users in each seed if groups of them are told of; 0 if each is."""
+    told = parts[0].evaluation
+    return told.number if isinstance(told, Crowd) else 0
 
 
 def reward_limits(settings: Settings, entries: Sequence[Entry]) -> list[str]:

@@ -12,6 +12,8 @@ from longplay.experiments.evaluate import DAYS, SUMMED, TENURE_DAYS, Evaluation
 from longplay.experiments.populations.crowd import Crowd
 from longplay.experiments.run import Columns, Part
 
+QUANTILES = (0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99)
+
 
 def metrics_table(parts: Sequence[Part]) -> Columns:
     """One row per agent, seed and user; of a crowd, per group of users, with their means.
@@ -32,6 +34,22 @@ def metrics_table(parts: Sequence[Part]) -> Columns:
         for name, column in row.items():
             columns.setdefault(name, []).append(column)
     return {name: np.concatenate(pieces) for name, pieces in columns.items()}
+
+
+def quantiles_table(parts: Sequence[Part]) -> Columns:
+    """Quantiles over users, of parts that keep no row a user: agent, seed, column, q, y.
+
+    They come from counts in buckets and are within 0.8 %.
+    """
+    rows = [
+        (part.agent, part.seed, column, q, y)
+        for part in parts
+        if isinstance(told := part.evaluation, Crowd)
+        for column in told.sketched
+        for q, y in zip(QUANTILES, told.quantiles(column, QUANTILES), strict=True)
+    ]
+    names = ("agent", "seed", "column", "q", "y")
+    return {name: np.array([row[i] for row in rows]) for i, name in enumerate(names)}
 
 
 def retention_table(parts: Sequence[Part]) -> Columns:

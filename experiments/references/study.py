@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 
 from longplay.experiments.paired import Floats, Panel
+from longplay.experiments.populations.shards import KEEP
 from longplay.experiments.ray_jobs import executor_of
 from longplay.experiments.references.stored import (
     FORMAT,
@@ -84,6 +85,10 @@ def command(asked: References, words: Sequence[str]) -> int:
         horizon_days=asked.horizon_days,
     )
     check(settings)
+    if settings.users > KEEP:
+        raise Refused(
+            f"users={settings.users}; references are kept user by user, of at most {KEEP:,}."
+        )
     keep = place_of(settings, asked.out)
     scenario = re.sub(r"[^\w.@+-]+", "-", Path(asked.scenario).name.removesuffix(".json"))
     name = f"{time.strftime('%Y%m%d-%H%M%S')}-references-{task}-{scenario}"

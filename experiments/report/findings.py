@@ -78,6 +78,9 @@ class ReportData:
     behaviour: Columns | None = None  # agent, axis ("fetch of the session"), x, measure
     #   ("ads per fetch"), y; one panel per (axis, measure); repeated rows are averaged
     limits: Sequence[str] = ()  # further sentences for "Limits"
+    people: int = (
+        0  # users in each seed, where a row of metrics is a group of them; 0: a row is one
+    )
     stored: Stored | None = None  # the two ends of the scale, where the agents took no part
     reward: str = ""  # formula that learners were paid by; "": the world's own. With one, metrics
     #   hold reward and its parts, reward:PART, discounted by calendar
@@ -145,6 +148,11 @@ class Findings:
         """All agents, most of the run's own reward first; empty if it has none."""
         paid = [row for row in self.rows if row.reward is not None]
         return tuple(sorted(paid, key=lambda row: -row.reward.mean if row.reward else 0.0))
+
+    @property
+    def users(self) -> int:
+        """Users in each seed."""
+        return self.data.people or self.panel.users
 
     @property
     def won(self) -> bool:
@@ -215,7 +223,12 @@ def _best(value: Floats, among: Sequence[bool]) -> int | None:
 
 
 def _baseline(data: ReportData, panel: Panel, value: Floats, bandit: int | None) -> int | None:
-    """The agent asked for; else the best bandit, fixed rule or any other that does not lead."""
+    """The agent asked for; else the best bandit, fixed rule or any other that does not lead.
+
+    None where rows are groups: who is hurt is a question about persons.
+    """
+    if data.people:
+        return None
     if data.baseline:
         if data.baseline not in panel.agents:
             raise ValueError(

@@ -29,7 +29,7 @@ def how_made(found: Findings) -> list[tuple[str, str]]:
     half_life = f"; half of the weight lies in the first {_half(data.gamma_day)} days"
     facts += [
         ("seeds", f"{seeds} (each a training run of its own, judged on people of its own)"),
-        ("users", f"{amount(panel.users, 0)} in each seed, none of them met in training; every "
+        ("users", f"{amount(found.users, 0)} in each seed, none of them met in training; every "
                   "agent gets the same people with the same luck"),
         ("horizon", f"each user is watched for {data.horizon_days:g} days"),
         ("discount", f"{data.gamma_day:g} per calendar day"
@@ -74,6 +74,12 @@ def _intervals(found: Findings) -> str:
             f"95 %, bootstrap: {amount(DRAWS, 0)} draws of users, the same for all agents. One "
             "training seed: the intervals cover users only, and say nothing about how much another "
             "training run would differ"
+        )
+    if found.data.people:
+        what += (
+            f". A user here is a group: the mean over one of {amount(found.panel.users, 0)} groups "
+            f"of {amount(found.data.people / found.panel.users, 0)} users each, the same people in "
+            "it for all agents"
         )
     return what + ". Differences are taken user by user."
 
@@ -157,6 +163,12 @@ def limits(found: Findings) -> list[str]:
             "Worse off means fewer satisfied days in this one life. Even two policies of equal "
             "merit make about half of the users worse off, by chance; look at the quantile effects "
             "for groups that lose."
+        )
+    if data.people:
+        said.append(
+            f"With {amount(data.people, 0)} users, sums over groups are kept and not each user's: "
+            "who is better or worse off is not told. Quantiles over users are in "
+            "quantiles.parquet, within 0.8 %."
         )
     said += list(data.limits)
     return said

@@ -59,7 +59,7 @@ def page(found: Findings) -> str:
     data, said = found.data, answer(found)
     template = resources.files(__package__).joinpath("page.html").read_text(encoding="utf-8")
     style = resources.files(__package__).joinpath("style.css").read_text(encoding="utf-8")
-    seeds, users = len(found.panel.seeds), found.panel.users
+    seeds, users = len(found.panel.seeds), found.users
     kicker = (
         f"longplay · {data.task} on {data.world} · {_count(len(found.rows), 'agent')} · "
         f"{_count(users, 'held-out user')} in each of {_count(seeds, 'seed')}"

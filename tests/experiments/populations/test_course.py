@@ -24,6 +24,8 @@ from longplay.experiments.compare import compare
 from longplay.experiments.course import Course
 from longplay.experiments.jobs import DONE, LOST, Then, Watch, Work, do_here
 from longplay.experiments.parts import Item, Job, Shard, Training, all_jobs, do_item
+from longplay.experiments.populations import shards as shards_module
+from longplay.experiments.populations.crowd import GROUPS
 from longplay.experiments.run import Refused, RunFolder
 from longplay.experiments.settings import Settings, check
 
@@ -143,6 +145,27 @@ def test_a_part_of_which_only_the_end_is_missing_is_closed(whole: Path, tmp_path
     assert told.users.tobytes() == kept.users.tobytes()
 
 
+def test_many_users_are_told_in_groups(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import polars
+
+    monkeypatch.setattr(shards_module, "KEEP", 0)
+    settings = dataclasses.replace(SMALL, agents=("fixed-3-7", "fixed-none"))
+    data = compare(settings, tmp_path / "run")
+    assert data.people == 9000 and data.metrics["user"].size == 2 * GROUPS
+    page = (tmp_path / "run" / "report.html").read_text().replace("\u202f", ",")
+    assert "9,000 held-out users" in page and "1,000 groups of 9 users each" in page
+    assert "Who is hurt" not in page and "worse off" not in page.replace("better or worse off", "")
+    table = polars.read_parquet(tmp_path / "run" / "quantiles.parquet")
+    own = table.filter(agent="fixed-none", column="revenue")
+    assert own["y"].to_list() == [0.0] * own.height and own.height == 9
+    middle = table.filter(agent="fixed-3-7", column="satisfied_days", q=0.5)["y"][0]
+    assert middle == pytest.approx(data.metrics["satisfied_days"].mean(), rel=0.3)
+    plain = dataclasses.replace(settings, users=300)
+    monkeypatch.undo()
+    assert compare(plain, tmp_path / "few").people == 0
+    assert not (tmp_path / "few" / "quantiles.parquet").exists()
+
+
 def test_a_damaged_shard_is_named(tmp_path: Path) -> None:
     settings = dataclasses.replace(SMALL, agents=("fixed-3-7",))
     jobs = all_jobs(settings, check(settings), RunFolder(tmp_path))
@@ -259,11 +282,14 @@ def test_killing_two_workers_of_a_running_comparison_changes_nothing(
 
 @pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="finds processes in /proc")
+@pytest.mark.parametrize("where", [[], ["--ray"]])
 def test_a_killed_driver_is_resumed_and_no_shard_is_done_twice(
-    unharmed: Path, tmp_path: Path
+    unharmed: Path, tmp_path: Path, where: list[str]
 ) -> None:
+    if where:
+        pytest.importorskip("ray")
     out = tmp_path / "run"
-    process = longplay(*WORDS, "--out", str(out))
+    process = longplay(*WORDS, *where, "--out", str(out))
     shards = out / "parts" / "fixed-3-7" / "seed-0.shards"
     wait_for(lambda: len(list(shards.glob("[0-9]*.npz"))) >= 2, process)
     workers = workers_of(process.pid)
@@ -274,7 +300,7 @@ def test_a_killed_driver_is_resumed_and_no_shard_is_done_twice(
         assert time.monotonic() < end
         time.sleep(0.05)
     kept = {path.name: path.stat().st_mtime_ns for path in shards.glob("[0-9]*.npz")}
-    process = longplay(*WORDS, "--out", str(out), "--resume")
+    process = longplay(*WORDS, *where, "--out", str(out), "--resume")
     again: dict[str, int] = {}
     while process.poll() is None:
         for path in shards.glob("[0-9]*.npz"):
