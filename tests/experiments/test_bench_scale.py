@@ -85,6 +85,13 @@ def test_people_do_the_same_in_blocks_of_any_size() -> None:
     assert sum(walk(part) for part in shared(job, 3)) == whole
 
 
+def test_an_evaluation_counts_the_same_kind_of_people() -> None:
+    job = Job(40, 2.0, counted=True)
+    counted = walk(job)
+    assert counted == walk(replace(job, block=7))
+    assert 0.5 < counted / walk(replace(job, counted=False)) < 2.0  # other people, alike
+
+
 def test_people_do_the_same_in_two_processes() -> None:
     job = Job(6, 1.0)
     two = walked(job, 2)
@@ -126,8 +133,8 @@ def test_shapes_vary_one_number_at_a_time() -> None:
 
 
 def fake(job: Job, workers: int = 1, more: int = 0) -> Walked:
-    """Costs 2 us a user-day, 18 us a birth and a second a start."""
-    cpu = job.users * (18.0 + 2.0 * job.days) / 1e6
+    """Costs 2 us a user-day, 18 us a birth and a second a start; half as much again, counted."""
+    cpu = job.users * (18.0 + 2.0 * job.days) * (1.5 if job.counted else 1.0) / 1e6
     return Walked(job.users, 3 * job.users + more, cpu + workers, float(workers),
                   cpu / workers + 1.0, 200.0, workers)  # fmt: skip
 
@@ -154,6 +161,8 @@ def test_a_billion_people_by_hand(faked: None) -> None:
         assert cpu_hours(fits, scenario, 28.0).mid == approx(20.5556, abs=1e-4)
     # 1e9 * 28 * 3 fetches of 1 + 0.1 * 10 + 0.02 * 100 = 4 us: 336 000 s = 93.3333 h
     assert feed_hours(fits, 3.0, 28.0).mid == approx(93.3333, abs=1e-4)
+    curves.keep_books(sizes, found, lambda _: None)
+    assert curves.counting(found) == approx(1.5)
     # A million for a day cost 20 s, and a second for every worker's start: 22 / 21.
     assert sharing(found) == approx(22.0 / 21.0)
 
@@ -177,6 +186,7 @@ def test_the_command_writes_page_figure_and_json(
     assert len(told["feed"]) == 6 and told["reference"] > 0.0
     page = (tmp_path / "new" / "scale.md").read_text()
     assert "| 12 | 2 | 1 |" in page
+    assert "of a user-day is 1.50 times that" in page
     assert page.count("\n10. ") == 1  # ten assumptions, one by one
     picture = (tmp_path / "new" / "scale.svg").read_text()
     assert picture.count("<circle") == 7 + 6 + 3 + 3 + 6  # every point, and those of the legends

@@ -42,6 +42,7 @@ class Found:
 
     walks: list[tuple[Job, list[Walked]]] = field(default_factory=list)  # by users and workers
     lives: list[tuple[Job, list[Walked]]] = field(default_factory=list)  # by scenario and days
+    books: list[tuple[Job, list[Walked]]] = field(default_factory=list)  # totals; an evaluation
     fetches: list[tuple[int, int, list[float]]] = field(default_factory=list)  # K, M, [us]
     beside: list[float] = field(default_factory=list)  # reference loop [M look-ups/s]
 
@@ -55,6 +56,7 @@ def measured(sizes: Sizes, told: Told) -> Found:
     reference(1)
     walk_users(sizes, found, told)
     walk_days(sizes, found, told)
+    keep_books(sizes, found, told)
     step_feeds(sizes, found, told)
     return found
 
@@ -105,6 +107,16 @@ def walk_days(sizes: Sizes, found: Found, told: Told) -> None:
             walks = [walked(job) for _ in range(sizes.repetitions)]
             found.lives.append((job, walks))
             told(walk_row(job, walks))
+
+
+def keep_books(sizes: Sizes, found: Found, told: Told) -> None:
+    """Cost of the same with totals alone and with all that an evaluation counts, in turns."""
+    told(f"\nAdLoad, bench: totals; then all that `longplay compare` counts\n{WALK_HEAD}")
+    jobs = [Job(sizes.crowd, sizes.days, counted=counted) for counted in (False, True)]
+    turns = [[walked(job) for job in jobs] for _ in range(sizes.repetitions)]
+    for job, walks in zip(jobs, zip(*turns, strict=True), strict=True):
+        found.books.append((job, list(walks)))
+        told(walk_row(job, walks))
 
 
 def step_feeds(sizes: Sizes, found: Found, told: Told) -> None:
@@ -190,6 +202,12 @@ def fit_curves(sizes: Sizes, found: Found) -> Curves:
         [statistics.median(costs) for *_, costs in found.fetches],
     )
     return Curves(users, lives, fetch)
+
+
+def counting(found: Found) -> float:
+    """What an evaluation costs over totals alone, as a factor."""
+    (plain, totals), (counted, all_of_it) = found.books
+    return lived(counted, all_of_it) / lived(plain, totals)
 
 
 def lived(job: Job, walks: Sequence[Walked]) -> float:

@@ -7,7 +7,16 @@ import statistics
 from collections.abc import Mapping
 from typing import Any
 
-from longplay.experiments.bench.scale.curves import SCENARIOS, Curves, Found, Sizes, per_day, walls
+from longplay.experiments.bench.scale.curves import (
+    SCENARIOS,
+    Curves,
+    Found,
+    Sizes,
+    counting,
+    lived,
+    per_day,
+    walls,
+)
 from longplay.experiments.bench.scale.fits import Estimate, Fit
 
 PEOPLE = 1e9
@@ -57,6 +66,7 @@ def as_json(sizes: Sizes, found: Found, curves: Curves) -> dict[str, Any]:
         "reference_unit": "million random look-ups in 16 MB per CPU-second",
         "users": [_point(job, walks) for job, walks in found.walks],
         "days": [_point(job, walks) for job, walks in found.lives],
+        "counted": [_point(job, walks) for job, walks in found.books],
         "feed": [
             {"slate": slate, "candidates": candidates, "us_per_fetch": costs}
             for slate, candidates, costs in found.fetches
@@ -154,7 +164,7 @@ Fitted, with relative errors: CPU per user-day = day + start * workers / (people
 def _lives(found: Found, curves: Curves) -> str:
     rows = []
     for job, walks in found.lives:
-        cost = statistics.median(walk.cpu - walk.start for walk in walks) / job.users * 1e6
+        cost = lived(job, walks)
         rows.append(
             f"| {job.scenario} | {job.days:g} | {cost:.1f} | {cost / job.days:.2f} | "
             f"{walks[0].fetches / job.users / job.days:.2f} | "
@@ -237,13 +247,15 @@ def _assumptions(found: Found, curves: Curves) -> str:
    do not meet, and a person is a function of seed and number, so nothing is shared that could
    grow; a world tells {MOST:,} people apart.
 2. Your core is like this one. Run the command on yours; the reference loop says how they compare.
-3. All cores of a machine at work cost no more than one. Here a user-day with all workers {told}.
+3. All cores of a machine at work cost no more than one. Here a user-day with all workers
+   {told}.
 4. Blocks of 4096 people fill every worker, and {start:.1f} s of start are spent once a worker:
    workers that take thousands of blocks each, not one.
 5. No worker is lost, waits for the slowest, or talks to the others: scheduling, networks and
    faults are not in these figures.
 6. The policy costs nothing: a fixed layout. A network that acts adds its own cost, every decision.
-7. Only totals are kept. Rows by person would be written and stored on top.
+7. Only totals are kept. With all that `longplay compare` counts of a person, the CPU time
+   of a user-day is {counting(found):.2f} times that. Rows by person would be stored on top.
 8. People come as often as under this layout: what is done to them changes how often they come,
    and a day without visits costs nearly nothing.
 9. Days go on as the fitted line does; the intervals say how well the points lie on it, and not

@@ -4,7 +4,8 @@
 
 A block is a cohort whose lanes are filled with the next people when all of the present ones are
 done, so that memory does not grow with their number. Everybody lives under one fixed ad layout;
-kept are totals alone, which do not depend on how people are shared out.
+kept are totals alone, which do not depend on how people are shared out, or, where asked, what an
+evaluation counts.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import pairwise
 from typing import Any
 
@@ -34,6 +35,7 @@ class Job:
     first: int = 0  # number of the first of them
     scenario: str = "bench"
     block: int = BLOCK
+    counted: bool = False  # all that `longplay compare` counts of a person, instead of totals
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,8 @@ class Walked:
 
 def walk(job: Job) -> int:
     """Let the people of a job live; how many fetches they did."""
+    if job.counted:
+        return evaluated(job)
     import numpy as np
 
     from longplay.envs.cohort import Cohort
@@ -70,6 +74,20 @@ def walk(job: Job) -> int:
             cohort.step(layouts)
             fetches += int(cohort.outcomes["fetches"].sum())
     return fetches
+
+
+def evaluated(job: Job) -> int:
+    """The same as an evaluation does it, which knows everybody by themselves."""
+    from longplay.agents.fixed import FixedLayout
+    from longplay.envs.cohort import Cohort
+    from longplay.experiments.evaluate import evaluate
+
+    def make(number: int, **settings: Any) -> Cohort:
+        return Cohort("AdLoad", number, scenario=job.scenario, decision="session",
+                      horizon_days=job.days, threads=1, **settings)  # fmt: skip
+
+    found = evaluate(FixedLayout((3, 7)), make, users=job.users, seed=SEED, batch=job.block)
+    return int(found.users["undiscounted_fetches"].sum())
 
 
 def shared(job: Job, workers: int) -> list[Job]:
@@ -131,7 +149,7 @@ def peak() -> float:
 def main(arguments: Sequence[str]) -> None:
     """Do the job given as JSON; print what it cost."""
     job = Job(**json.loads(arguments[0]))
-    walk(Job(1, 0.01, job.first, job.scenario))  # modules, compiled code and catalogue are loaded
+    walk(replace(job, users=1, days=0.01))  # modules, compiled code and catalogue are loaded
     start = time.process_time()
     fetches = walk(job)
     print(json.dumps({"fetches": fetches, "cpu": time.process_time(), "start": start,
