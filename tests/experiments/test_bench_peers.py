@@ -1,8 +1,11 @@
 """Speed beside peers: what surrounds the measurement. Nothing here needs the network."""
 
 import importlib
+import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -262,6 +265,17 @@ def test_measuring_stops_at_the_seconds_asked_for(monkeypatch: pytest.MonkeyPatc
 )
 def test_cohorts_count_a_fetch_a_person(kind: str, slate: int) -> None:
     assert players.PLAYERS[kind](slate, 5, 3)(2) == 6
+
+
+def test_the_folder_goes_when_the_command_is_ended() -> None:
+    before = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(SystemExit) as end, peers.folder_for_now() as folder:
+        (folder / "some").touch()
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(10.0)
+    assert end.value.code == 143
+    assert not folder.exists()
+    assert signal.getsignal(signal.SIGTERM) == before
 
 
 def test_every_contest_is_between_known_ones() -> None:

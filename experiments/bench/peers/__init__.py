@@ -13,9 +13,11 @@ ChocKale are RecSim's own worlds, so that there the same thing is done; Feed doe
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -60,6 +62,17 @@ class Found:
                 for contest, rows in self.contests
             ],
         }
+
+
+@contextmanager
+def folder_for_now() -> Iterator[Path]:
+    """A folder that goes when the context ends, also where that is by SIGTERM."""
+    before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    try:
+        with tempfile.TemporaryDirectory(prefix="longplay-peers-") as folder:
+            yield Path(folder)
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def install(folder: Path, peers: Sequence[Peer], found: Found) -> Place:
@@ -115,10 +128,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     machine = about["machine"]
     print(f"{machine['processor']}, {machine['cpus']} cores, {machine['system']}\n")
     found = Found()
-    with tempfile.TemporaryDirectory(prefix="longplay-peers-") as folder:
+    with folder_for_now() as folder:
         peers = [peer for peer in PEERS if options.large or not peer.large]
         try:
-            place = install(Path(folder), peers, found)
+            place = install(folder, peers, found)
         except NoNetwork:
             print(
                 "bench-peers installs the peers with pip, and pip cannot reach its index: "

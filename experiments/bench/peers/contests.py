@@ -7,7 +7,7 @@ import statistics
 import subprocess
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -35,7 +35,7 @@ PEERS = (
 
 # Those that publish no package: a repository to be cloned, with data or weights of its own.
 UNPUBLISHED = {
-    "KuaiSim": "https://github.com/CharlieMat/KuaiSim",
+    "KuaiSim": "https://github.com/Applied-Machine-Learning-Lab/KuaiSim",
     "VirtualTaobao": "https://github.com/eyounx/VirtualTaobao",
     "EasyRL4Rec": "https://github.com/chongminggao/EasyRL4Rec",
 }
@@ -109,7 +109,8 @@ class Process:
 
     def speed(self, seconds: float) -> float:
         """Fetches per CPU-second, here and now."""
-        print(seconds, file=self.process.stdin, flush=True)
+        with suppress(BrokenPipeError):  # it ended: the answer says why
+            print(seconds, file=self.process.stdin, flush=True)
         fetches, spent = json.loads(self.answer())
         return float(fetches / spent)
 

@@ -13,14 +13,16 @@ HEAD = """# Speed beside peers
 
 Made by `{command}`. Do not edit by hand.
 
-{processor}, {cpus} cores, {system}; Python {python}, numba {numba}, numpy {numpy}. The command
-makes a throw-away environment, installs into it with pip what others have published, and measures
-theirs and ours in turns: each world in a process of its own, one thread, random actions drawn
-beforehand, {seconds:g} s of CPU time a turn, {turns} turns. Medians, and the range of the turns.
+{processor}, {cpus} cores, {system}; Python {python}, numba {numba}, numpy {numpy}.
+
+The command makes a throw-away environment, installs into it with pip what others have published,
+and measures theirs and ours in turns: each world in a process of its own, one thread, random
+actions drawn beforehand, {seconds:g} s of CPU time a turn, {turns} turns. Medians, and the range of
+the turns.
 
 A fetch is one slate shown to one person; new lives are part of the time. `x256` means 256 people
 side by side in one cohort, as a policy is trained and evaluated here; `x1` is the single
-environment. Peers step one person at a time: they have no other way.
+environment. The peers measured here step one person at a time.
 
 What is compared is speed. `InterestEvolution` and `ChocKale` are RecSim's own worlds, so that the
 same thing is simulated and observed. `Feed` does more in a fetch (looks, plays, skips, ads, moods,
