@@ -5,11 +5,13 @@
     with on_ray("auto") as nodes: ...            the one this machine belongs to
 
 What is started here listens on loopback only, has no dashboard, and reports no usage statistics.
-Ray itself asks nobody who they are: whoever reaches the ports of a cluster may run code on it.
+Whoever reaches the ports of a cluster and has its token, if it has one, may run code on it; see
+docs/cluster.md.
 """
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import socket
@@ -36,9 +38,13 @@ class NoCluster(ConnectionError):
 def threads_env(threads: int = 1) -> dict[str, str]:
     """Environment variables that hold a process to so many threads.
 
-    A Ray worker sets OMP_NUM_THREADS by itself; numba would take every core in each of them.
+    A Ray worker sets OMP_NUM_THREADS by itself; numba would take every core in each of them. Those
+    that `ray job submit` set for the job that this process belongs to hold: Ray refuses a second
+    word on them.
     """
-    return dict.fromkeys(THREAD_VARIABLES, str(threads))
+    job = json.loads(os.environ.get("RAY_JOB_CONFIG_JSON_ENV_VAR", "{}")).get("runtime_env") or {}
+    said = job.get("env_vars") or {}
+    return {name: str(threads) for name in THREAD_VARIABLES if name not in said}
 
 
 @contextmanager

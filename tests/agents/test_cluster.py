@@ -1,5 +1,6 @@
 """Joining Ray: what is started here stays on this machine, and a wrong address is said at once."""
 
+import json
 import socket
 from pathlib import Path
 
@@ -36,6 +37,13 @@ def test_processors_of_a_running_cluster_are_not_ours_to_choose() -> None:
 
 def test_threads_are_limited_for_every_library() -> None:
     assert threads_env(3)["NUMBA_NUM_THREADS"] == threads_env(3)["OMP_NUM_THREADS"] == "3"
+
+
+def test_what_a_job_said_of_its_threads_holds(monkeypatch: pytest.MonkeyPatch) -> None:
+    said = {"runtime_env": {"env_vars": {"OMP_NUM_THREADS": "2"}}, "metadata": {}}
+    monkeypatch.setenv("RAY_JOB_CONFIG_JSON_ENV_VAR", json.dumps(said))
+    assert "OMP_NUM_THREADS" not in threads_env(3)
+    assert threads_env(3)["NUMBA_NUM_THREADS"] == "3"
 
 
 def hosts_at(ports: set[int]) -> set[str]:

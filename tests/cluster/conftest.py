@@ -9,6 +9,7 @@ host at once. No name is taken on the machine itself: many such clusters run bes
 
 import json
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -21,6 +22,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
+LAUNCHER = ROOT / "docs" / "cluster.yaml"
 SPACES = ("--net", "--mount", "--uts", "--ipc", "--pid")
 PATIENCE = 180.0  # for Ray to start on a host [s]
 HOME = "/tmp/ray/home"  # of each host its own, as all of /tmp/ray
@@ -103,14 +105,16 @@ class Cluster:
         self.head, self.worker, self.wheel, self.logs = head, worker, wheel, logs
         token = head.run("ray", "get-auth-token", "--generate").splitlines()[-1]
         worker.run("sh", "-c", f"umask 077; cat > {HOME}/.ray/auth_token", words=token)
-        self._ray(head, "--head", "--port=6379", "--dashboard-host=127.0.0.1")
-        self._ray(worker, f"--address={head.address}:6379")
+        for host, role in ((head, "head"), (worker, "worker")):
+            self._start(host, role)
 
-    def _ray(self, host: Host, *options: str) -> None:
+    def _start(self, host: Host, role: str) -> None:
+        """Start Ray as docs/cluster.yaml does, but for what belongs to machines in earnest."""
+        command = started_by(LAUNCHER, role).replace("$RAY_HEAD_IP", self.head.address)
+        words = [word for word in shlex.split(command) if "autoscaling-config" not in word]
+        own = ("--num-cpus=1", "--object-store-memory=200000000", "--block")
         log = self.logs / f"{host.name}.log"
-        sizes = ("--num-cpus=1", "--object-store-memory=200000000")
-        command = ("ray", "start", f"--node-ip-address={host.address}", *options, *sizes, "--block")
-        process = host.start(log, *command)
+        process = host.start(log, *words, f"--node-ip-address={host.address}", *own)
         until(lambda: "Ray runtime started" in log.read_text(), log, process, PATIENCE)
 
     def submit(
@@ -134,6 +138,16 @@ class Cluster:
     ) -> None:
         """Wait for something while a job runs."""
         until(true, job[1], job[0], patience)
+
+
+def started_by(launcher: Path, role: str) -> str:
+    """The `ray start` of a cluster's YAML, for its "head" or a "worker"."""
+    import yaml
+
+    *_, last = yaml.safe_load(launcher.read_text())[f"{role}_start_ray_commands"]
+    command = str(last).rpartition("; ")[2]
+    assert command.startswith("ray start ")
+    return command
 
 
 def until(
@@ -179,6 +193,7 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     return {
         "PATH": f"{folder / 'bin'}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
         "HOME": HOME,
+        "TMPDIR": HOME,
         "LANG": "C.UTF-8",
         "PYTHONUNBUFFERED": "1",
         "PIP_NO_DEPS": "1",  # Ray installs a wheel with pip --target, which would fetch all anew
