@@ -24,6 +24,7 @@ from longplay.agents.extras import require
 THREAD_VARIABLES = ("NUMBA_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS",
                     "OPENBLAS_NUM_THREADS")  # fmt: skip
 PATIENCE = 5.0  # how long a cluster's head may take to answer a call [s]
+TOKEN = "if it has a token, set RAY_AUTH_MODE=token and put the token into ~/.ray/auth_token"
 QUIET = {  # of Ray itself, unless the user says otherwise
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # leave CUDA_VISIBLE_DEVICES of workers alone
@@ -102,10 +103,11 @@ def on_ray(
                 logging_level=logging.ERROR,
                 **where,
             )
-    except (ConnectionError, RuntimeError, ValueError) as error:
+    except (ConnectionError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
         if address is None:
             raise
-        raise no_cluster(address, " ".join(str(error).split()).split(". ")[0]) from None
+        why = " ".join(str(error).split()).split(". ")[0].rstrip(".")
+        raise no_cluster(address, f"{why}; {TOKEN}") from None
     try:
         yield living_nodes()
     finally:

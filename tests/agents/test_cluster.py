@@ -1,7 +1,10 @@
 """Joining Ray: what is started here stays on this machine, and a wrong address is said at once."""
 
 import json
+import os
 import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -44,6 +47,27 @@ def test_what_a_job_said_of_its_threads_holds(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setenv("RAY_JOB_CONFIG_JSON_ENV_VAR", json.dumps(said))
     assert "OMP_NUM_THREADS" not in threads_env(3)
     assert threads_env(3)["NUMBA_NUM_THREADS"] == "3"
+
+
+def test_a_token_that_is_missing_is_said_at_once(tmp_path: Path) -> None:
+    program = """
+import socket
+from longplay.agents.cluster import NoCluster, on_ray
+with socket.socket() as head:
+    head.bind(("127.0.0.1", 0))
+    head.listen()
+    try:
+        with on_ray(f"127.0.0.1:{head.getsockname()[1]}"):
+            pass
+    except NoCluster as error:
+        print(error)
+"""
+    own = os.environ | {"HOME": str(tmp_path), "RAY_AUTH_MODE": "token"}
+    own.pop("RAY_AUTH_TOKEN", None)
+    own.pop("RAY_AUTH_TOKEN_PATH", None)
+    done = subprocess.run([sys.executable, "-c", program], env=own, capture_output=True, text=True)
+    assert "if it has a token" in done.stdout and "~/.ray/auth_token" in done.stdout, done.stderr
+    assert not list(tmp_path.iterdir())  # none was made, either
 
 
 def hosts_at(ports: set[int]) -> set[str]:
