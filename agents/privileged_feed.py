@@ -32,8 +32,8 @@ from longplay.envs.laws.dwell import dwell_seconds, impatience, match_of
 from longplay.envs.laws.repeats import is_known
 from longplay.envs.laws.satisfaction import experience_of
 from longplay.envs.scenarios import Law, packed
-from longplay.envs.spaces import dot
 from longplay.envs.state import Desk
+from longplay.envs.vectors import dot
 
 Floats = npt.NDArray[np.float64]
 

@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from longplay.envs import draws
 from longplay.envs.compiled import law
+from longplay.envs.elementary import exp
 from longplay.envs.memory import aligned_zeros
 from longplay.envs.state import ITEM, SHELF, TOPICS
 
@@ -107,9 +108,9 @@ def give_birth(u: Any, number: int, seed: int, w: Any) -> None:
     u.tempo = p.tempo_sd * draws.normal(w0, w1)
     u.chronotype = p.chronotype_sd * draws.normal(w2, w3)
     w0, w1, w2, w3 = draws.words(seed, 0, number, 0, 0, draws.BIRTH, 19)
-    u.habit_rate = min(0.9, p.habit_median * math.exp(p.habit_spread * draws.normal(w0, w1)))
+    u.habit_rate = min(0.9, p.habit_median * exp(p.habit_spread * draws.normal(w0, w1)))
     spread = p.aversion_sd
-    u.ad_aversion = math.exp(spread * draws.normal(w2, w3) - 0.5 * spread * spread)
+    u.ad_aversion = exp(spread * draws.normal(w2, w3) - 0.5 * spread * spread)
     a = draws.gamma(p.churn_a, seed, number, 30)
     b = draws.gamma(p.churn_b, seed, number, 31)
     u.churn_propensity = a / (a + b)
@@ -135,13 +136,13 @@ def stock_shelf(u: Any, focus: float) -> None:
     """The shelf: 64 topic entries in proportion to exp(focus * guess), by quantiles."""
     total = 0.0
     for k in range(TOPICS):
-        total += math.exp(focus * u.guess[k])
-    reached = math.exp(focus * u.guess[0])
+        total += exp(focus * u.guess[k])
+    reached = exp(focus * u.guess[0])
     topic = 0
     for entry in range(SHELF):
         while reached < (entry + 0.5) / SHELF * total and topic < TOPICS - 1:
             topic += 1
-            reached += math.exp(focus * u.guess[topic])
+            reached += exp(focus * u.guess[topic])
         u.shelf[entry] = topic
 
 

@@ -22,6 +22,7 @@ from longplay.envs.laws.repeats import FINE, is_known, remembered
 from longplay.envs.memory import fetch_ahead
 from longplay.envs.state import INTENTS, PRODUCTION, SHELF, TOPICS, Desk
 from longplay.envs.state import LAYOUTS as LAYOUTS
+from longplay.envs.vectors import dot
 
 USER_FEATURES = (
     "hour_sin", "hour_cos", "week_sin", "week_cos",
@@ -97,18 +98,6 @@ def ad_mask(layout: int) -> int:
 
 
 @law
-def dot(taste: Any, vector: Any) -> float:
-    """Affinity: taste . vector, both (TOPICS,); in four sums, which a processor adds at a time."""
-    a = b = c = d = np.float32(0.0)
-    for k in range(0, TOPICS, 4):
-        a += taste[k] * vector[k]
-        b += taste[k + 1] * vector[k + 1]
-        c += taste[k + 2] * vector[k + 2]
-        d += taste[k + 3] * vector[k + 3]
-    return float((a + b) + (c + d))
-
-
-@law
 def clipped(x: float) -> float:
     """``x`` within the bounds of an observation."""
     return min(BOUND, max(-BOUND, x))
@@ -142,7 +131,7 @@ def serve(u: Any, desk: Any, i: int, ranker: int, shop: Any, dice: Any, w: Any) 
         fill(u, desk.slates[i], w.serving.reach, shop, dice, w)
         return
     fill(u, desk.candidates[i], w.serving.candidates_reach, shop, dice, w)
-    describe(u, desk.candidates[i], desk.features[i], shop, w)
+    describe(u, desk.candidates[i], desk.features[i], desk.topics[i], shop, w)
 
 
 @law
@@ -179,31 +168,41 @@ def repeat(u: Any, ids: Any, dice: Any, w: Any) -> None:
 
 
 @law
-def describe(u: Any, ids: Any, features: Any, shop: Any, w: Any) -> None:
-    """ITEM_FEATURES of the candidates ``ids``, as the platform knows them, into (m, f)."""
+def describe(u: Any, ids: Any, features: Any, topics: Any, shop: Any, w: Any) -> None:
+    """ITEM_FEATURES of the candidates ``ids``, as the platform knows them, into (m, f).
+
+    What depends on the topic alone, its rest and its share, is worked out once a topic, into
+    ``topics`` (TOPICS, 2).
+    """
     total = 1.0
     for k in range(TOPICS):
         total += u.topic_minutes[k]
+    for k in range(TOPICS):
+        minutes = u.topic_minutes[k]
+        topics[k, 0] = 1.0 - min(1.0, minutes / 60.0)
+        topics[k, 1] = minutes / total
+    remembers = w.repeats.share > 0.0
     for j in range(len(ids)):
         item = shop.items[ids[j]]
         row = features[j]
-        share = u.topic_minutes[item.topic] / total
+        attraction, quality, novelty, freshness = (
+            item.attraction,
+            item.quality,
+            item.novelty,
+            item.freshness,
+        )
+        rest, share = topics[item.topic, 0], topics[item.topic, 1]
+        length = 0.1 * item.minutes
         row[0] = clipped(dot(u.guess, item.vector))
-        row[1] = item.attraction
-        row[2] = item.quality
-        row[3] = novelty_to(u, ids[j], item.novelty, w)
-        row[4] = item.freshness
-        row[5] = 1.0 - min(1.0, u.topic_minutes[item.topic] / 60.0)
-        row[6] = 0.1 * item.minutes
+        row[1] = attraction
+        row[2] = quality
+        row[3] = novelty
+        row[4] = freshness
+        row[5] = rest
+        row[6] = length
         row[7] = share
-
-
-@law
-def novelty_to(u: Any, id_: int, novelty: float, w: Any) -> float:
-    """How novel an item is to this user: not at all if they remember it."""
-    if w.repeats.share > 0.0 and is_known(u.past, id_):
-        return 0.0
-    return novelty
+        if remembers and is_known(u.past, ids[j]):
+            row[3] = 0.0
 
 
 @law
@@ -323,8 +322,12 @@ def reveal(u: Any, row: Any, at: int, w: Any) -> None:
     row[at + 25] = u.churn_propensity
 
 
-@compiled
-def decode_slate(choices: Any, candidates: Any, slates: Any, duplicates: Any) -> int:
+def decode_slate(
+    choices: npt.NDArray[np.int64],
+    candidates: npt.NDArray[np.int64],
+    slates: npt.NDArray[np.int64],
+    duplicates: npt.NDArray[np.float64],
+) -> int:
     """Turn candidate indices (n, k) into item ids, resolving repeats.
 
     A repeated index is replaced by the lowest index not chosen anywhere in the slate so far, and
@@ -333,6 +336,14 @@ def decode_slate(choices: Any, candidates: Any, slates: Any, duplicates: Any) ->
     Returns:
         -1, or the first user whose choice is out of range (nothing further is decoded).
     """
+    last_chosen_by = np.full(candidates.shape[1], -1)
+    wrong: int = _decode(choices, candidates, slates, duplicates, last_chosen_by)
+    return wrong
+
+
+@compiled
+def _decode(choices: Any, candidates: Any, slates: Any, duplicates: Any, chosen_by: Any) -> int:
+    """`decode_slate`; ``chosen_by`` (m,): the user who chose the candidate last."""
     n, k = choices.shape
     m = candidates.shape[1]
     for i in range(n):
@@ -342,20 +353,12 @@ def decode_slate(choices: Any, candidates: Any, slates: Any, duplicates: Any) ->
             choice = choices[i, j]
             if choice < 0 or choice >= m:
                 return i
-            taken = False
-            for before in range(j):
-                if slates[i, before] == candidates[i, choice]:
-                    taken = True
-            if taken:
+            if chosen_by[choice] == i:
                 duplicates[i] += 1.0
-                free = False
-                while not free:
-                    choice = spare
+                while chosen_by[spare] == i:
                     spare += 1
-                    free = True
-                    for before in range(j):
-                        if slates[i, before] == candidates[i, choice]:
-                            free = False
+                choice = spare
+            chosen_by[choice] = i
             slates[i, j] = candidates[i, choice]
     return -1
 
@@ -372,4 +375,5 @@ def blank_desk(users: int, slate: int, candidates: int, weighed: bool) -> Desk:
         weights=weights,
         candidates=np.zeros((users, candidates), np.int64),
         features=np.zeros((users, candidates, features), np.float32),
+        topics=np.zeros((users, TOPICS if candidates else 0, 2), np.float32),
     )

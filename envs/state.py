@@ -140,10 +140,10 @@ ITEM = record(  # 96 bytes: an item lies on two lines of memory, see memory.py
     [
         ("vector", "f4", (TOPICS,)),  # its place in taste space; affinity = taste . vector [1]
         ("attraction", "f4"),  # a, how much it draws the eye [1], standard normal
-        ("value", "f4"),  # q, how good it is once met [1], standard normal; hidden
         ("quality", "f4"),  # the platform's noisy estimate of `value` [1]
         ("novelty", "f4"),  # distance from the well-known [0, 1]
         ("freshness", "f4"),  # 1 = released now, falling to 0 with age [0, 1]
+        ("value", "f4"),  # q, how good it is once met [1], standard normal; hidden
         ("minutes", "f4"),  # duration [min]
         ("topic", "i4"),  # 0 .. TOPICS-1
         ("blank", "f4"),  # fills the 96 bytes
@@ -225,3 +225,4 @@ class Desk(NamedTuple):
     weights: npt.NDArray[np.float32]  # (n, s) of the scorers
     candidates: npt.NDArray[np.int64]  # (n, m) item ids
     features: npt.NDArray[np.float32]  # (n, m, f)
+    topics: npt.NDArray[np.float32]  # (n, TOPICS, 2) rest and share of each topic, of the features

@@ -13,6 +13,7 @@ from typing import Any
 
 from longplay.envs import draws
 from longplay.envs.compiled import compiled, law
+from longplay.envs.elementary import exp
 from longplay.envs.laws.ads import next_ad_memory, next_blindness, p_click
 from longplay.envs.laws.attention import minutes_paused, p_look_on
 from longplay.envs.laws.choice import p_play, utility
@@ -32,8 +33,9 @@ from longplay.envs.laws.satisfaction import experience_of, felt, next_satisfacti
 from longplay.envs.laws.survey import answer, p_answer
 from longplay.envs.memory import fetch_ahead
 from longplay.envs.population import give_birth
-from longplay.envs.spaces import ad_mask, dot, observe, rank_by_weights, serve
+from longplay.envs.spaces import ad_mask, observe, rank_by_weights, serve
 from longplay.envs.state import PRODUCTION, TOPICS, WEIGHED
+from longplay.envs.vectors import dot
 
 STAYS, GOES, GOES_WELL, GOES_BADLY = 0, 1, 2, 3
 YOUTH = -math.inf  # the horizon of those who grow up: see stay_away
@@ -366,7 +368,7 @@ def open_session(u: Any, away: float, w: Any) -> None:
     u.session_weight = 0.0
     u.fatigue = rested(u.fatigue, away, w.fatigue)
     kept = remaining(away, w.satiation)
-    kept_logs = math.exp(-away / LOG_HOURS)
+    kept_logs = exp(-away / LOG_HOURS)
     for k in range(TOPICS):
         u.satiation[k] *= kept
         u.topic_minutes[k] *= kept_logs
@@ -494,7 +496,7 @@ def advance(
             out.discount = 0.0
         else:
             out.gap = u.clock - out.clock
-            out.discount = math.exp(s.log_gamma * out.gap)
+            out.discount = exp(s.log_gamma * out.gap)
             serve(u, desk, i, s.ranker, shop, dice, w)
         observe(u, desk, i, rows[i], s.oracle, w)
 

@@ -15,10 +15,10 @@ hour (Huang, Reiley, Riabov 2018 [L; the number S]). The size of U* and the pric
 choices.
 """
 
-import math
 from typing import NamedTuple
 
 from longplay.envs.compiled import law
+from longplay.envs.elementary import exp
 
 
 class Ads(NamedTuple):
@@ -47,13 +47,13 @@ class Ads(NamedTuple):
 @law
 def p_click(blindness: float, p: Ads) -> float:
     """Equation (1): click probability of an ad that was seen, at most 1."""
-    return min(1.0, p.click * math.exp(blindness))
+    return min(1.0, p.click * exp(blindness))
 
 
 @law
 def blended(level: float, target: float, days: float, rate: float) -> float:
     """``level`` drawn towards ``target`` for ``days`` at ``rate`` per day: exact exponential."""
-    return target + (level - target) * math.exp(-rate * days)
+    return target + (level - target) * exp(-rate * days)
 
 
 @law

@@ -9,10 +9,10 @@ topic, which enters as in Leqi, Kilinc-Karzan, Lipton, Montgomery, NeurIPS 2021 
 class]. All coefficients are free choices.
 """
 
-import math
 from typing import NamedTuple
 
 from longplay.envs.compiled import law
+from longplay.envs.elementary import exp
 
 
 class Choice(NamedTuple):
@@ -33,7 +33,7 @@ class Choice(NamedTuple):
 @law
 def sigmoid(x: float) -> float:
     """1 / (1 + exp(-x))."""
-    return 1.0 / (1.0 + math.exp(-x))
+    return 1.0 / (1.0 + exp(-x))
 
 
 @law

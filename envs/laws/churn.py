@@ -14,6 +14,7 @@ import math
 from typing import NamedTuple
 
 from longplay.envs.compiled import law
+from longplay.envs.elementary import exp
 
 
 class Churn(NamedTuple):
@@ -41,5 +42,5 @@ def p_gone(
 ) -> float:
     """Equations (1) and (2): probability that the user is lost in a gap of ``days``."""
     exponent = -p.satisfaction * satisfaction - p.habit * habit + p.ads * ad_memory * aversion
-    per_period = min(0.999, propensity * math.exp(exponent))
-    return 1.0 - math.exp(days / p.period * math.log(1.0 - per_period))
+    per_period = min(0.999, propensity * exp(exponent))
+    return 1.0 - exp(days / p.period * math.log(1.0 - per_period))

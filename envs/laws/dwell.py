@@ -16,6 +16,7 @@ import math
 from typing import NamedTuple
 
 from longplay.envs.compiled import law
+from longplay.envs.elementary import exp
 
 
 class Dwell(NamedTuple):
@@ -60,7 +61,7 @@ def dwell_seconds(
     log_scale = p.match * match - skippiness - p.hurry[intent]
     if p.stretch != 0.0:
         log_scale += p.stretch * math.log(length / 60.0)
-    return min(length, p.least + p.scale * math.exp(log_scale + math.log(-math.log(u)) / p.weibull))
+    return min(length, p.least + p.scale * exp(log_scale + math.log(-math.log(u)) / p.weibull))
 
 
 @law

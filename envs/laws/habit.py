@@ -13,6 +13,7 @@ import math
 from typing import NamedTuple
 
 from longplay.envs.compiled import law
+from longplay.envs.elementary import exp
 
 
 class Habit(NamedTuple):
@@ -25,5 +26,5 @@ class Habit(NamedTuple):
 @law
 def next_habit(habit: float, rate: float, missed_days: float, p: Habit) -> float:
     """H at the start of an active day: (2) for each missed day, then (1) for this one."""
-    kept = habit * math.exp(missed_days * math.log(1.0 - p.fade))
+    kept = habit * exp(missed_days * math.log(1.0 - p.fade))
     return kept + rate * (1.0 - kept)

@@ -16,6 +16,7 @@ import math
 from typing import NamedTuple
 
 from longplay.envs.compiled import law
+from longplay.envs.elementary import exp
 
 
 class Intent(NamedTuple):
@@ -41,7 +42,7 @@ def weight_intent(intent: int, lean: float, hour: float, p: Intent) -> float:
     """Equation (1), not normalised."""
     weight = p.share[intent]
     if intent == 1:
-        weight *= math.exp(lean)
+        weight *= exp(lean)
     apart = abs(hour - p.noon[intent])
     swing = 1.0 - min(apart, 24.0 - apart) / 6.0
     return weight * (1.0 + p.daytime[intent] * swing)

@@ -21,6 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from longplay.envs.compiled import law
+from longplay.envs.elementary import exp
 
 
 class Returning(NamedTuple):
@@ -95,7 +96,7 @@ def hours_away(
 
     ``hour_of_week`` is the moment of leaving, Monday 00:00 = 0; ``table`` is `slowing_table`.
     """
-    left = -math.log(u) * math.exp(-log_return) / p.rate
+    left = -math.log(u) * exp(-log_return) / p.rate
     away = p.least
     at = hour_of_week + away
     step = 1.0 - (at - math.floor(at))  # to the next full hour

@@ -9,10 +9,10 @@ state just after it tends to gain / (1 - gamma). The half-life of a topic is not
 days is known for notification copy (Yancey & Settles, KDD 2020 [S]).
 """
 
-import math
 from typing import NamedTuple
 
 from longplay.envs.compiled import law
+from longplay.envs.elementary import exp
 
 
 class Satiation(NamedTuple):
@@ -27,7 +27,7 @@ class Satiation(NamedTuple):
 @law
 def faded(level: float, gap: float, half_life: float) -> float:
     """``level`` after ``gap`` of rest, halving every ``half_life`` (same unit)."""
-    return level * math.exp(-0.6931471805599453 * gap / half_life)
+    return level * exp(-0.6931471805599453 * gap / half_life)
 
 
 @law
