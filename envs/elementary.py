@@ -92,3 +92,19 @@ def _exp(x: float) -> Any:
         return result
 
     return implementation
+
+
+def wrapped(x: float, period: float) -> float:
+    """x modulo ``period`` > 0, in [0, period]; in plain Python ``x % period``."""
+    return x % period
+
+
+@overload(wrapped, jit_options=_INLINE)
+def _wrapped(x, period):  # type: ignore[no-untyped-def]
+    def implementation(x, period):  # type: ignore[no-untyped-def]
+        # One rounding only, so the rest is that of the library's loop of subtractions. A quotient
+        # just below a whole number may have been rounded up to it.
+        rest = _fused(-math.floor(x / period), period, x)
+        return rest + period if rest < 0.0 else rest
+
+    return implementation

@@ -13,7 +13,7 @@ from typing import Any
 
 from longplay.envs import draws
 from longplay.envs.compiled import compiled, law
-from longplay.envs.elementary import exp
+from longplay.envs.elementary import exp, wrapped
 from longplay.envs.laws.ads import next_ad_memory, next_blindness, p_click
 from longplay.envs.laws.attention import minutes_paused, p_look_on
 from longplay.envs.laws.choice import p_play, utility
@@ -320,7 +320,7 @@ def stay_away(u: Any, out: Any, horizon: float, mortal: bool, w: Any) -> None:
         u.tempo, u.habit, u.satisfaction, u.bad_exit, u.ad_memory, u.ad_aversion, w.returning
     )
     pull += notified_pull(u.notified, w.notifications)
-    week_hour = (u.clock + u.phase) % 168.0
+    week_hour = wrapped(u.clock + u.phase, 168.0)
     limit = max(horizon - u.clock, 0.0) + 192.0
     u0 = draws.unit(w0)
     table = w.tables.slowing
@@ -356,7 +356,7 @@ def open_session(u: Any, away: float, w: Any) -> None:
     u.fetch = 0
     u.open = 1
     w0, w1, _, _ = draws.words(u.seed, u.luck, u.user, u.session, 0, draws.VISIT, 0)
-    hour = (u.clock + u.phase - u.chronotype) % 24.0
+    hour = wrapped(u.clock + u.phase - u.chronotype, 24.0)
     u.intent = choose_intent(draws.unit(w0), u.lean, hour, w.intent)
     u.goal = 0.0
     u.goal_wanted = next_goal(draws.unit(w1), u.intent, w.intent)

@@ -100,7 +100,7 @@ def hours_away(
     away = p.least
     at = hour_of_week + away
     step = 1.0 - (at - math.floor(at))  # to the next full hour
-    clock = int(math.floor(at)) % 168
+    weekday, of_day = int(math.floor(at)) // 24 % 7, int(math.floor(at)) % 24
     hour = int(math.floor(math.floor(at) - p.night - chronotype + 48.0)) % 24
     slowed = 1.0
     fresh = 0.0  # absence at which `slowed` was last looked up
@@ -108,12 +108,15 @@ def hours_away(
         if away > 1.1 * fresh:
             slowed = float(table[min(int(8.0 * away + 0.5), EIGHTHS - 1)])
             fresh = away
-        hazard = p.day[hour] * p.week[clock // 24] * slowed
+        hazard = p.day[hour] * p.week[weekday] * slowed
         if hazard * step >= left:
             return min(limit, away + left / hazard)
         left -= hazard * step
         away += step
         step = 1.0
-        clock = clock + 1 if clock < 167 else 0
         hour = hour + 1 if hour < 23 else 0
+        of_day += 1
+        if of_day == 24:
+            of_day = 0
+            weekday = weekday + 1 if weekday < 6 else 0
     return limit

@@ -8,7 +8,7 @@ import numpy.typing as npt
 import pytest
 
 from longplay.envs.compiled import law
-from longplay.envs.elementary import POWERS, exp
+from longplay.envs.elementary import POWERS, exp, wrapped
 
 Floats = npt.NDArray[np.float64]
 RANGES = [(-1.0, 1.0), (-30.0, 30.0), (-511.0, 511.0), (-800.0, 800.0)]
@@ -18,6 +18,12 @@ RANGES = [(-1.0, 1.0), (-30.0, 30.0), (-511.0, 511.0), (-800.0, 800.0)]
 def exp_all(x: Floats, out: Floats) -> None:
     for i in range(len(x)):
         out[i] = exp(x[i])
+
+
+@law
+def wrapped_all(x: Floats, period: float, out: Floats) -> None:
+    for i in range(len(x)):
+        out[i] = wrapped(x[i], period)
 
 
 def compiled_exp(x: Floats) -> Floats:
@@ -66,3 +72,14 @@ def test_table_by_hand() -> None:
         context.prec = 50
         assert float(Decimal(2).sqrt() / Decimal(float(near)) - 1) == lacks
     assert POWERS[0].tolist() == [0, np.float64(1.0).view(np.int64)]
+
+
+@pytest.mark.parametrize("period", [24.0, 168.0, 0.1])
+def test_remainders_are_those_of_python_to_the_last_bit(period: float) -> None:
+    rng = np.random.default_rng(5)
+    multiples = period * rng.integers(-5000, 5000, 3000)
+    x = np.concatenate([rng.uniform(-3000.0, 3000.0, 20_000), multiples])
+    x = np.concatenate([x, np.nextafter(x, math.inf), np.nextafter(x, -math.inf), [-1e-20, -0.5]])
+    out = np.empty_like(x)
+    wrapped_all(x, period, out)
+    assert out.tolist() == [wrapped(at, period) for at in x.tolist()]
