@@ -180,9 +180,10 @@ class Cohort(Lanes):
         self.outcomes: Array = np.zeros(n, OUTCOME)
         self.slots: Array = np.zeros((n, self.slate_size), SLOT)
         self._open_lanes()
-        self._seen: tuple[Array, ...] = (self._rows,)  # what observations are copied from
+        self._seen: tuple[Array, ...] = (self._rows,)  # what observations show
         if isinstance(self.single_observation_space, gym.spaces.Dict):
             self._seen += (self._desk.features.reshape(n, -1),)
+        self._page_is_out = False
         self._hidden = {name: self.users[name] for name in HIDDEN}
         self._reward = self.outcomes[REWARDS[self.task]]
         self._crew = Crew(choose_threads(threads, n))
@@ -240,6 +241,7 @@ class Cohort(Lanes):
             observations of all lanes, and infos.
         """
         lanes, numbers = self._next_people(seed, options)
+        self._turn_page(keep=True)
         self._crew.share(
             len(lanes),
             lambda lo, hi, member: self._admit(lanes[lo:hi], numbers[lo:hi], member),
@@ -272,6 +274,7 @@ class Cohort(Lanes):
         if self._lives[0] < 0:
             raise gym.error.ResetNeeded("step() came before reset(): call reset(seed=...) first.")
         self._decode(actions)
+        last_page = self._turn_page()
         over = np.empty(self.num_envs, bool)
         gone = np.empty(self.num_envs, bool)
         last_seen: list[tuple[Array, ...]] = []  # by those whose lives ended: lanes, observations
@@ -282,6 +285,10 @@ class Cohort(Lanes):
             self._run(self._kernel.advance, lo, hi, member)
             over[lo:hi] = self.users["over"][lo:hi]
             gone[lo:hi] = self.users["gone"][lo:hi]
+            if last_page is not None:  # nobody wrote on a new one for who is away for ever
+                lanes = lo + np.flatnonzero(over[lo:hi])
+                away = lanes[gone[lanes] | (self.outcomes["fetches"][lanes] == 0.0)]
+                self._desk.features[away] = last_page[away]
             lanes = lo + np.flatnonzero(ready[lo:hi])
             if len(lanes) > 0:
                 if same_step:
@@ -384,11 +391,31 @@ class Cohort(Lanes):
     # Seeing.
 
     def _observation(self, copy: bool = False) -> Any:
+        """What all may be shown; ``copy``: to be changed by who asks."""
         give = self._lender.copy_of if self.copy or copy else np.asarray
-        parts = [give(part) for part in self._seen]
+        parts = [give(self._seen[0])]
+        if len(self._seen) == 2:
+            parts.append(give(self._seen[1]) if copy else self._seen[1])
+            self._page_is_out |= self.copy and not copy
         if isinstance(self.single_observation_space, gym.spaces.Box):
             return parts[0]
         return dict(zip(("user", "candidates"), parts, strict=True))
+
+    def _turn_page(self, keep: bool = False) -> Array | None:
+        """Before candidates are written: leave what was shown to who holds it.
+
+        The table of candidates is handed out itself, not copied: a copy would take as long as to
+        write it. The next one is written on another page, which begins as a copy only to ``keep``
+        it. Returns the page that was left; None if nobody was given it.
+        """
+        if not self._page_is_out:
+            return None
+        left = self._desk.features
+        page = self._lender.copy_of(left) if keep else self._lender.room_for(left)
+        self._desk = self._desk._replace(features=page)
+        self._seen = (self._rows, page.reshape(self.num_envs, -1))
+        self._page_is_out = False
+        return left
 
     def _parts(self, observation: Any) -> tuple[Array, ...]:
         """The arrays of an observation, in the order of `_seen`."""
@@ -439,6 +466,7 @@ class Cohort(Lanes):
         """
         if not isinstance(state, dict) or set(state) != set(STATE):
             raise ValueError("restore() takes what state() gave: a dict of arrays.")
+        self._turn_page(keep=True)
         pairs: list[tuple[Array, Array]] = [
             (self.users, state["users"]),
             (self.outcomes, state["outcomes"]),

@@ -74,16 +74,21 @@ class Lender:
 
     def copy_of(self, array: Array) -> Array:
         """A copy of ``array`` that nobody else holds."""
+        room = self.room_for(array)
+        np.copyto(room, array)
+        return room
+
+    def room_for(self, array: Array) -> Array:
+        """An array like ``array`` that nobody else holds; what stands in it has no meaning."""
         if array.nbytes < LARGE:
-            return array.copy()
+            return np.empty_like(array)
         lent = self._lent.setdefault((array.shape, array.dtype), [])
         for at in range(len(lent)):
             if _holders(lent, at) == ALONE:
-                np.copyto(lent[at], array)
                 return lent[at]
         if len(lent) == KEPT:  # the receiver collects them: forget the oldest
             del lent[0]
-        lent.append(array.copy())
+        lent.append(np.empty_like(array))
         return lent[-1]
 
 

@@ -508,3 +508,40 @@ def test_every_layout_is_an_action() -> None:
     cohort.reset(seed=7)
     cohort.step(np.arange(len(LAYOUTS)))
     np.testing.assert_array_equal(cohort.outcomes["ads"], [len(ads) for ads in LAYOUTS])
+
+
+@pytest.mark.parametrize("mode", ["SAME_STEP", "NEXT_STEP", "DISABLED"])
+def test_tables_of_candidates_are_their_holders_own(mode: str) -> None:
+    # More than memory.LARGE, so that pages take turns; lives end and begin within the test.
+    settings = {"scenario": "bench", "action": "slate", "candidates": 60, "horizon_days": 1.0}
+    shown, buffered = (
+        Cohort("Feed", 128, autoreset_mode=mode, copy=copy, threads=2, **settings)
+        for copy in (True, False)
+    )
+    held, kept = [], []
+
+    def look(obs: Any, other: Any) -> None:
+        np.testing.assert_array_equal(obs["candidates"], other["candidates"])
+        held.append(obs["candidates"])
+        kept.append(obs["candidates"].copy())
+
+    look(shown.reset(seed=3)[0], buffered.reset(seed=3)[0])
+    over = 0
+    for t in range(24):
+        actions = (np.arange(10) * 5 + t + np.arange(128)[:, None]) % 60
+        (obs, *ends, info), (other, *_, their_info) = shown.step(actions), buffered.step(actions)
+        look(obs, other)
+        over += int(np.sum(ends[1:]))
+        if "final_obs" in info:
+            for part in ("user", "candidates"):
+                np.testing.assert_array_equal(
+                    info["final_obs"][part], their_info["final_obs"][part]
+                )
+        if t == 11:
+            state = shown.state()
+        if t == 17:
+            mask = {"reset_mask": np.arange(128) % 3 == 0}
+            look(shown.reset(options=mask)[0], buffered.reset(options=mask)[0])
+    assert over > 20
+    shown.restore(state)
+    assert all((one == other).all() for one, other in zip(held, kept, strict=True))
