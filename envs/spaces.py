@@ -53,6 +53,8 @@ SUMMARY_FEATURES = (
 NEW_DAYS = 28.0
 BOUND = 10.0  # features are scaled to the order of 1 and cut here
 
+AHEAD = 32  # so many items of a list are asked of memory before the first is read
+
 MASKS = np.array([sum(1 << p for p in layout) for layout in LAYOUTS], dtype=np.int64)
 
 _WEEK = 2.0 * np.pi * (np.arange(168) + 0.5) / 168.0
@@ -145,7 +147,7 @@ def fill(u: Any, ids: Any, reach: float, shop: Any, dice: Any, w: Any) -> None:
         ids[at] = draw_item(u, dice[at & 3, at >> 2], at, n, reach, shop.starts)
     if w.repeats.share > 0.0:
         repeat(u, ids, dice, w)
-    for at in range(n):
+    for at in range(min(n, AHEAD)):
         fetch_ahead(shop.items[ids[at]])
 
 
@@ -185,6 +187,8 @@ def describe(u: Any, ids: Any, features: Any, topics: Any, shop: Any, w: Any) ->
     for j in range(len(ids)):
         item = shop.items[ids[j]]
         row = features[j]
+        if j + AHEAD < len(ids):
+            fetch_ahead(shop.items[ids[j + AHEAD]])
         attraction, quality, novelty, freshness = (
             item.attraction,
             item.quality,
