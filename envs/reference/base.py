@@ -91,6 +91,10 @@ class ReferenceCohort(Lanes):
         """What all lanes see, as the caller's own arrays."""
         raise NotImplementedError
 
+    def _observation_after(self, before: Any, lanes: Array) -> Any:
+        """What all lanes see now that others live in these; `before` is what they saw until now."""
+        return self._observation()
+
     # Living.
 
     def reset(
@@ -154,7 +158,8 @@ class ReferenceCohort(Lanes):
         if final is not None:
             info |= {"final_obs": final, "_final_obs": over.copy()}
         reward = self.outcomes["reward"].copy()
-        return self._observation(), reward, over, np.zeros_like(over), info
+        seen = self._observation() if final is None else self._observation_after(final, lanes)
+        return seen, reward, over, np.zeros_like(over), info
 
     def _checked(self, actions: Any) -> Array:
         """The actions as int64, refusing what lies outside the space."""

@@ -22,6 +22,7 @@ from gymnasium.vector import AutoresetMode
 from longplay.envs import draws
 from longplay.envs.arguments import at_most, positive
 from longplay.envs.compiled import compiled, law
+from longplay.envs.memory import Lender
 from longplay.envs.reference.base import LIFE, RESULT, Array, ReferenceCohort, ReferenceEnv
 from longplay.envs.spaces import decode_slate
 
@@ -82,15 +83,38 @@ def admit(users: Any, lanes: Any) -> None:
 
 
 @compiled
-def offer(users: Any, topics: Any, qualities: Any) -> None:
-    """New candidates for every user: topics (n, m), uniform, and qualities (n, m)."""
+def offer(users: Any, lanes: Any, topics: Any, table: Any, dice: Any) -> None:
+    """New candidates for the users of some lanes: topics (n, m), uniform; table (n, m 20), one-hot.
+
+    A block of four words serves four candidates; dice (4, a quarter of m rounded up to eights).
+    """
+    m = topics.shape[1]
+    for lane in lanes:
+        u, row = users[lane], table[lane]
+        draws.many_words(u.seed, 0, u.user, 0, u.step, draws.SERVE, (m + 3) // 4, dice)
+        row[:] = 0.0
+        for j in range(m):
+            topic = int(TOPICS * draws.unit(dice[j & 3, j >> 2]))
+            topics[lane, j] = topic
+            row[j * TOPICS + topic] = 1.0
+
+
+@law
+def quality_of(u: Any, candidate: int, topic: int) -> float:
+    """Quality of one of a user's present candidates: normal about that of its topic."""
+    w0, w1, _, _ = draws.words(
+        u.seed, 0, u.user, 1 + (candidate >> 8), u.step, draws.SERVE, candidate & 255
+    )
+    quality: float = QUALITY[topic] + QUALITY_SPREAD * draws.normal(w0, w1)
+    return quality
+
+
+@compiled
+def tell_qualities(users: Any, topics: Any, qualities: Any) -> None:
+    """Qualities of all candidates (n, m)."""
     for i in range(len(users)):
-        u = users[i]
         for j in range(topics.shape[1]):
-            w0, w1, w2, _ = draws.words(u.seed, 0, u.user, j >> 8, u.step, draws.SERVE, j & 255)
-            topic = int(TOPICS * draws.unit(w0))
-            topics[i, j] = topic
-            qualities[i, j] = QUALITY[topic] + QUALITY_SPREAD * draws.normal(w1, w2)
+            qualities[i, j] = quality_of(users[i], j, topics[i, j])
 
 
 @law
@@ -108,9 +132,7 @@ def chosen(interests: Any, slate: Any, topics: Any, draw: float) -> int:
 
 
 @compiled
-def advance(
-    users: Any, slates: Any, topics: Any, qualities: Any, responses: Any, outcomes: Any
-) -> None:
+def advance(users: Any, slates: Any, topics: Any, responses: Any, outcomes: Any) -> None:
     """Every user with time left looks at a slate (candidate indices), and clicks at most once."""
     for i in range(len(users)):
         u, out = users[i], outcomes[i]
@@ -123,7 +145,8 @@ def advance(
         # 1. Choice.
         at = chosen(u.interests, slates[i], topics[i], draws.unit(w0))
         for position in range(slates.shape[1]):
-            responses[i, position, 2] = qualities[i, slates[i, position]]
+            candidate = slates[i, position]
+            responses[i, position, 2] = quality_of(u, candidate, topics[i, candidate])
         if at < 0:
             # 2a. Nothing appeals: time is lost.
             u.budget -= PENALTY
@@ -131,7 +154,7 @@ def advance(
             # 2b. It is watched, changes interests, and is worth its time or not.
             out.position = at
             out.topic = topics[i, slates[i, at]]
-            out.quality = qualities[i, slates[i, at]]
+            out.quality = responses[i, at, 2]
             out.reward = min(u.budget, LENGTH)
             responses[i, at, 0] = 1.0
             responses[i, at, 1] = out.reward
@@ -150,7 +173,6 @@ class InterestEvolutionCohort(ReferenceCohort):
 
     Attributes:
         topics: (n, m) topics of the present candidates.
-        qualities: (n, m) their qualities, which no observation shows beforehand.
     """
 
     user_type = USER
@@ -190,11 +212,21 @@ class InterestEvolutionCohort(ReferenceCohort):
         super().__init__(num_envs, autoreset_mode, first_user, seen, slate)
         n = self.num_envs
         self.topics = np.zeros((n, m), np.int64)
-        self.qualities = np.zeros((n, m))
+        self._lanes = np.arange(n)
+        self._table = np.zeros((n, m * TOPICS), np.float32)
+        self._dice = draws.blank_dice(1, (m + 3) // 4)[0]
+        self._lender = Lender()
         self._indices = np.tile(np.arange(m), (n, 1))
         self._slates = np.zeros((n, k), np.int64)
         self._duplicates = np.zeros(n)
         self._responses = np.zeros((n, k, len(RESPONSE)))
+
+    @property
+    def qualities(self) -> Array:
+        """(n, m) qualities of the present candidates, which no observation shows beforehand."""
+        told = np.empty(self.topics.shape)
+        tell_qualities(self.users, self.topics, told)
+        return told
 
     def _admit(self, lanes: Array) -> None:
         admit(self.users, lanes)
@@ -203,26 +235,25 @@ class InterestEvolutionCohort(ReferenceCohort):
         decode_slate(actions, self._indices, self._slates, self._duplicates)
         acting = self.users["over"] == 0
         self.outcomes["duplicates"] = np.where(acting, self._duplicates, 0.0)
-        advance(
-            self.users, self._slates, self.topics, self.qualities, self._responses, self.outcomes
-        )
+        advance(self.users, self._slates, self.topics, self._responses, self.outcomes)
 
     def _observation(self) -> Any:
-        offer(self.users, self.topics, self.qualities)
+        return self._told(self._lender.room_for(self._table), self._lanes)
+
+    def _observation_after(self, before: Any, lanes: Array) -> Any:
+        return self._told(self._lender.copy_of(before["candidates"]), lanes)
+
+    def _told(self, table: Array, lanes: Array) -> Any:
+        """The observation, with new candidates for some lanes written into the table."""
+        offer(self.users, lanes, self.topics, table, self._dice)
         n = self.num_envs
         user = np.empty((n, TOPICS + self.observe_budget), np.float32)
         user[:, :TOPICS] = self.users["interests"]
         if self.observe_budget:
             user[:, TOPICS] = np.clip(self.users["budget"] / BUDGET, 0.0, 1.0)
-        began = (self.users["step"] > 0)[:, None, None]  # a life just begun has not responded yet
-        response = np.where(began, self._responses, 0.0).astype(np.float32)
-        return {
-            "user": user,
-            "candidates": (self.topics[:, :, None] == np.arange(TOPICS))
-            .reshape(n, -1)
-            .astype(np.float32),
-            "response": response.reshape(n, -1),
-        }
+        response = self._responses.reshape(n, -1).astype(np.float32)
+        response[self.users["step"] == 0] = 0.0  # a life just begun has not responded yet
+        return {"user": user, "candidates": table, "response": response}
 
 
 class InterestEvolution(ReferenceEnv):
