@@ -115,7 +115,7 @@ class QNet(DefaultDQNTorchRLModule):
             fixed_value_or_schedule=chosen["epsilon"], framework=self.framework
         )
         self.encoder = nn.Identity()
-        self.af = tower(seen.shape[0], tuple(chosen["net"]), int(space.n), 1.0)
+        self.af = tower(seen.shape[0], tuple(chosen["net"]), int(space.n), 0.01)
         final: Any = self.af[-1]
         nn.init.constant_(final.bias, chosen["expected"])
 

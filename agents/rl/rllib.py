@@ -74,12 +74,12 @@ class RLlibAPPOSettings(Runners):
 
 @dataclass(frozen=True)
 class RLlibDQNSettings(Runners):
-    """How DQN learns; fewer and smaller gradient steps than SB3's, as RLlib's replay is slow."""
+    """How DQN learns: as SB3's (sb3.py), on smaller batches, as RLlib's replay is slow."""
 
     lanes: int = 128  # users served side by side, over all runners
     buffer_size: int = 200_000  # decisions remembered
     batch_size: int = 256
-    gradient_steps: int = 1  # per step of all users
+    gradient_steps: int = 4  # per step of all users
     learning_rate: float = 1e-3  # falls linearly to 0
     target_update_interval: int = 1_000  # decisions
     exploration_fraction: float = 0.5  # of the budget, in which epsilon falls from 1 ...

@@ -13,6 +13,7 @@ from gymnasium.vector import AutoresetMode
 from ray.rllib.algorithms.ppo import PPOConfig
 from ray.rllib.callbacks.callbacks import RLlibCallback
 from ray.rllib.env.single_agent_env_runner import SingleAgentEnvRunner
+from ray.rllib.utils.replay_buffers.episode_replay_buffer import EpisodeReplayBuffer
 
 from longplay.agents.rl._rllib_env import DISCOUNT, People, flat, random_returns
 from longplay.envs.cohort import Cohort
@@ -150,6 +151,33 @@ def test_same_step_would_have_put_the_next_user_at_the_end() -> None:
                 assert not np.array_equal(joined(lives[lane, 1])["obs"][0], newborn[0])
             wrong += 1
     assert wrong > 5
+
+
+def test_what_dqn_remembers_is_what_happened() -> None:
+    """Single steps at a time, as RLlib samples for its replay buffer, and back out of it."""
+    make = maker(**WORLDS["visits"])
+    lives = sampled(lambda n: People(make, n, seed=SEED), samples=60, steps=LANES)
+    buffer = EpisodeReplayBuffer(capacity=10_000)
+    for pieces in lives.values():
+        for piece in pieces:
+            buffer.add([piece])
+    buffer.rng = np.random.default_rng(0)
+    told = {where: joined(pieces) for where, pieces in lives.items()}
+    ended, met = 0, set()
+    for step in buffer.sample(num_items=8000, n_step=1, gamma=1.0, sample_episodes=True):
+        where, t = WhoIsWhere.seen[step.id_], step.t_started
+        life = told[where]
+        last = t == len(life["rewards"]) - 1
+        assert np.array_equal(step.get_observations(0), life["obs"][t])
+        assert np.array_equal(step.get_observations(-1), life["obs"][t + 1])
+        assert step.get_actions(0) == life["actions"][t]
+        assert step.get_rewards(0) == life["rewards"][t]
+        assert step.get_infos(-1)[DISCOUNT] == life["discounts"][t]
+        assert (step.is_terminated, step.is_truncated) == (life["ends"] if last else (False, False))
+        ended += step.is_terminated
+        met.add((where, t))
+    assert ended > 0
+    assert len(met) > 0.9 * sum(len(life["rewards"]) for life in told.values())
 
 
 def test_runners_have_users_of_their_own() -> None:
