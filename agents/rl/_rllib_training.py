@@ -78,13 +78,15 @@ def built(config: Any, people: People) -> Iterator[Any]:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Without RLlib's remarks on its own deprecations; its warnings about runners stay."""
+    """Without RLlib's remarks on itself; what the watchdog has to say is heard."""
     logger = logging.getLogger("ray.rllib")
     before = logger.level
     logger.setLevel(logging.ERROR)
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+            for category in (DeprecationWarning, FutureWarning, ResourceWarning):
+                warnings.simplefilter("ignore", category)
+            warnings.filterwarnings("ignore", module=r"(ray|gymnasium|torch)\b")
             yield
     finally:
         logger.setLevel(before)
@@ -94,13 +96,13 @@ class Watchdog:
     """Sees to it that samples keep coming in.
 
     RLlib waits for ever when no runner is left, and calls every round of it an iteration. This
-    says so aloud every `loud_s` seconds, and ends it after `patience_s`.
+    says so aloud every 20 seconds, or three times, and ends it after `patience_s`.
     """
 
-    def __init__(self, runners: int, *, patience_s: float, loud_s: float = 20.0) -> None:
+    def __init__(self, runners: int, *, patience_s: float) -> None:
         self.runners = runners
         self.patience_s = patience_s
-        self.loud_s = loud_s
+        self.loud_s = min(20.0, patience_s / 3.0)
         self.most = 0
         self.since = self.said = time.monotonic()
 
@@ -129,6 +131,16 @@ def sampled_by(algorithm: Any) -> int:
     """Decisions sampled so far, in this run and the ones it resumed."""
     told = algorithm.metrics.peek((RUNNERS, SAMPLED), default=0)
     return 0 if told is None or not np.isfinite(told) else int(told)
+
+
+def check_room(runners: int, nodes: list[dict[str, Any]]) -> None:
+    """ValueError if a cluster has no processor for every runner: RLlib would wait for ever."""
+    there = sum(node["Resources"].get("CPU", 0.0) for node in nodes)
+    if runners > there:
+        raise ValueError(
+            f"runners={runners} need a processor each, and the Ray cluster has {there:g}; give "
+            "fewer runners, or let more nodes join"
+        )
 
 
 def alive(algorithm: Any) -> int:

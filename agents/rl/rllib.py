@@ -8,6 +8,7 @@ A saved policy is policy.json and arrays.npz, as that of any other agent: acting
 no Ray.
 """
 
+import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from itertools import pairwise
@@ -195,7 +196,9 @@ class RLlibPolicy(BasePolicy):
             kept = training.Checkpoint(checkpoint, every=chosen.checkpoint_every, about=about)
             place = kept.resumed * max(1, chosen.runners)  # nobody is met a second time
         people, expected = _gather(make_cohort, chosen, seed, place)
-        with on_ray(chosen.address), _one_thread():
+        here = None if chosen.address else max(chosen.runners, os.cpu_count() or 1)
+        with on_ray(chosen.address, cpus=here) as nodes, _one_thread():
+            training.check_room(chosen.runners, nodes)
             configure = getattr(configs, cls.algorithm.lower())
             config = configure(people, chosen, budget_steps, expected)
             if kept is not None:

@@ -112,7 +112,8 @@ def test_with_all_runners_killed_they_are_started_anew(cluster: Any) -> None:
 def test_with_all_runners_gone_for_good_it_ends_with_a_sentence(cluster: Any) -> None:
     killer = Killer(2)
     wanted = r"no samples from RLlib's env runners for \d+ s \(0 of 2 alive, [\d,]+ decisions so"
-    with pytest.raises(training.NoSamples, match=wanted):
+    waits = pytest.warns(UserWarning, match=r"\(0 of 2 alive, .* waiting \d s more")
+    with waits, pytest.raises(training.NoSamples, match=wanted):
         RLlibPPOPolicy.train(
             make,
             seed=0,
@@ -126,10 +127,17 @@ def test_with_all_runners_gone_for_good_it_ends_with_a_sentence(cluster: Any) ->
     assert killer.told[-1] < BUDGET
 
 
+def test_more_runners_than_processors_are_refused() -> None:
+    nodes = [{"Resources": {"CPU": 2.0}}, {"Resources": {"CPU": 1.0}}, {"Resources": {}}]
+    training.check_room(3, nodes)
+    with pytest.raises(ValueError, match=r"runners=4 need a processor each, .* cluster has 3;"):
+        training.check_room(4, nodes)
+
+
 def test_the_watchdog_barks_then_bites(monkeypatch: Any) -> None:
     now = [0.0]
     monkeypatch.setattr(training.time, "monotonic", lambda: now[0])
-    dog = training.Watchdog(2, patience_s=60.0, loud_s=20.0)
+    dog = training.Watchdog(2, patience_s=60.0)
     with pytest.warns(UserWarning) as warned:
         for second in range(0, 60, 10):
             now[0] = float(second)
