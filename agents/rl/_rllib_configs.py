@@ -112,12 +112,12 @@ def appo(people: People, chosen: "RLlibAPPOSettings", budget_steps: int, expecte
 
 
 def dqn(people: People, chosen: "RLlibDQNSettings", budget_steps: int, expected: float) -> Any:
-    """Double DQN without dueling, with a uniform replay buffer."""
+    """DQN as sb3.py has it: neither double nor dueling, with a uniform replay buffer."""
     lanes = people.num_envs * max(1, chosen.runners)
     explored = max(1, int(chosen.exploration_fraction * budget_steps))
     config = _common(
         DQNConfig(), people, chosen, QNet, CalendarDQNLearner,  # type: ignore[no-untyped-call]
-        expected=expected, double_q=True,
+        expected=expected, double_q=False,
         epsilon=[[0, 1.0], [explored, chosen.exploration_final_eps]],
     )  # fmt: skip
     # RLlib's ratio counts one runner more than there are, as if this process sampled too
@@ -129,7 +129,7 @@ def dqn(people: People, chosen: "RLlibDQNSettings", budget_steps: int, expected:
             lr=_falling(chosen.learning_rate, budget_steps),
             gamma=1.0,  # not used: discounts come with the steps
             n_step=1,
-            double_q=True,
+            double_q=False,
             dueling=False,
             num_atoms=1,
             td_error_loss_fn="huber",

@@ -1,4 +1,4 @@
-"""The nets that RLlib trains here: plain towers of tanh layers, begun as SB3 begins its own."""
+"""The nets that RLlib trains here: plain towers of layers, begun as SB3 begins its own."""
 
 from itertools import pairwise
 from typing import Any
@@ -95,7 +95,7 @@ class ActorCritic(TorchRLModule, InferenceOnlyAPI, ValueFunctionAPI, TargetNetwo
 
 
 class QNet(DefaultDQNTorchRLModule):
-    """A value of every action; RLlib's DQN module with one tower in place of its catalog's nets.
+    """A value of every action; RLlib's DQN module with SB3's net of ReLU layers for its own.
 
     `model_config`: "net", "expected" as ActorCritic; "epsilon", share of random actions, a number
     or RLlib's schedule; "double_q", whether the net in use chooses what its older copy values.
@@ -115,7 +115,11 @@ class QNet(DefaultDQNTorchRLModule):
             fixed_value_or_schedule=chosen["epsilon"], framework=self.framework
         )
         self.encoder = nn.Identity()
-        self.af = tower(seen.shape[0], tuple(chosen["net"]), int(space.n), 0.01)
+        sizes = (seen.shape[0], *chosen["net"], int(space.n))
+        layers: list[nn.Module] = []
+        for a, b in pairwise(sizes):
+            layers += [nn.Linear(a, b), nn.ReLU()]
+        self.af = nn.Sequential(*layers[:-1])
         final: Any = self.af[-1]
         nn.init.constant_(final.bias, chosen["expected"])
 

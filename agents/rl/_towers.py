@@ -1,5 +1,6 @@
 """A net as plain arrays, and acting with it: NumPy and numba alone."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -47,14 +48,19 @@ def dense(x: Any, weight: Any, bias: Any, out: Any) -> None:
                 out[i, k] += x[i, j] * weight[j, k]
 
 
-def forward(x: Rows, layers: Layers) -> Rows:
-    """What the last of tanh layers gives, (n, out), for rows (n, in)."""
+def forward(x: Rows, layers: Layers, bend: Callable[[Rows], Rows] = np.tanh) -> Rows:
+    """What the last layer gives, (n, out), for rows (n, in); `bend` lies between layers."""
     x = np.ascontiguousarray(x, np.float32)
     for i, (weight, bias) in enumerate(layers):
         out = np.empty((len(x), len(bias)), np.float32)
         dense(x, weight, bias, out)
-        x = np.tanh(out) if i < len(layers) - 1 else out
+        x = bend(out) if i < len(layers) - 1 else out
     return x
+
+
+def relu(x: Rows) -> Rows:
+    """What lies above 0."""
+    return np.maximum(x, np.float32(0.0))
 
 
 def softmax(scores: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

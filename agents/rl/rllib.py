@@ -23,7 +23,7 @@ from longplay.agents.extras import require
 from longplay.agents.policy import Act, BasePolicy, Log, MakeCohort, Obs, Progress
 from longplay.agents.registry import agent
 from longplay.agents.rl._rllib_env import People, flat, random_returns
-from longplay.agents.rl._towers import Layers, Shape, forward, softmax
+from longplay.agents.rl._towers import Layers, Shape, forward, relu, softmax
 from longplay.agents.rl.sb3 import _choose, _one_thread
 from longplay.envs.cohort import Cohort
 
@@ -307,9 +307,9 @@ class RLlibAPPOPolicy(RLlibPPOPolicy):
     algorithm, net = "APPO", "policy"
 
 
-@agent("rllib-dqn", about="Double DQN in calendar time (RLlib)", tasks=("AdLoad",), extra="ray")
+@agent("rllib-dqn", about="DQN in calendar time (RLlib)", tasks=("AdLoad",), extra="ray")
 class RLlibDQNPolicy(RLlibPolicy):
-    """Double deep Q-learning (van Hasselt et al. 2016) by RLlib, with calendar discounts.
+    """Deep Q-learning (Mnih et al. 2015) by RLlib, with calendar discounts.
 
     With `explore` it acts at random with the epsilon it ended training with, and reports the
     probability of what it did; without, greedily, with propensity 1.
@@ -332,7 +332,7 @@ class RLlibDQNPolicy(RLlibPolicy):
 
     def act(self, obs: Obs, rng: np.random.Generator) -> Act:
         """The action of the highest value, or with probability epsilon any."""
-        values = forward(flat(obs), self.layers)
+        values = forward(flat(obs), self.layers, relu)
         n, actions = values.shape
         epsilon = self.epsilon if self.explore else 0.0
         chances = np.full((n, actions), epsilon / actions)
