@@ -108,7 +108,10 @@ def carry_out(
                 trials = asked_for(config, doer)
             else:
                 trials = all_trials(config)
-                halve(doer, trials) if config.stop == "halving" else doer.finish(trials)
+                if config.stop == "halving":
+                    halve(doer, trials)
+                else:
+                    doer.finish(trials)
             found = Findings(config, command_of(run), rows_of(config, run.path, trials))
             if config.confirm and found.best is not None:
                 best = trials[found.best.number]
@@ -231,11 +234,16 @@ def write_up(found: Findings, run: RunFolder) -> None:
     overview = run.tensorboard / "overview"
     if overview.exists():
         shutil.rmtree(overview)
-    choices: dict[str, list[HParam]] = {
-        name: sorted({shown(row.params[name]) for row in found.rows}, key=str)
-        for name in found.config.over
-    }
+    choices = {name: kinds([row.params[name] for row in found.rows]) for name in found.config.over}
     with EventLog(overview) as events:
         names = found.best.figures if found.best is not None else {}
         events.experiment(choices, [f"final/{name}" for name in names])
     write_page(run.path, found)
+
+
+def kinds(values: Sequence[Any]) -> list[HParam]:
+    """The values that a setting took, each once and all of one type, as TensorBoard wants them."""
+    texts = [shown(value) for value in values]
+    if all(isinstance(x, int | float) and not isinstance(x, bool) for x in texts):
+        return sorted({float(x) for x in texts})
+    return sorted({str(x) for x in texts})

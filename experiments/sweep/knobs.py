@@ -21,7 +21,7 @@ from longplay.experiments.settings import (
     find_scenario,
     find_task,
 )
-from longplay.experiments.sweep.config import PLAIN, Range, Sweep, check_type
+from longplay.experiments.sweep.config import PLAIN, Range, Sweep, check_type, fits
 from longplay.experiments.sweep.search import Trial
 
 AGENT, WORLD = "agent.", "world."  # how names of their settings begin
@@ -77,8 +77,12 @@ def check_name(config: Sweep, name: str) -> None:
     if wanted is not None:
         for value in values.ends:
             check_type(name, value, wanted)
-    if isinstance(values, Range) and not values.whole and wanted is int:
-        raise Refused(f"{name}: wanted whole numbers for low and high.")
+    takes_any = name.startswith(WORLD) and name != f"{WORLD}youth_layout"
+    if isinstance(values, Range) and values.whole and (takes_any or (wanted and fits(0.5, wanted))):
+        raise Refused(
+            f"{name} takes any number, and a range from {values.low} to {values.high} has whole "
+            f"ones only; write {float(values.low)} and {float(values.high)}, or a list."
+        )
 
 
 def near_of(name: str, known: Iterable[str]) -> str:

@@ -28,7 +28,7 @@ import numpy as np
 from longplay.experiments.evaluate import Evaluation, evaluate
 from longplay.experiments.jobs import Told
 from longplay.experiments.parts import one_torch_thread
-from longplay.experiments.run import replacing, write_json
+from longplay.experiments.run import Refused, replacing, write_json
 from longplay.experiments.settings import (
     cohort_maker,
     find_objective,
@@ -126,6 +126,8 @@ def run_trial(job: Job, told: Told, log: Log) -> Result:
                 log(f"seed-{seed}/{name}", value, step)
 
             seeds.append(one_seed(job, seed, part, tagged))
+    except Refused:  # all was looked up beforehand: this machine lacks what the first one had
+        raise
     except ValueError as failure:
         error = " ".join(str(failure).split())
     if not error and not math.isfinite(score_of(job.config, seeds)):

@@ -68,6 +68,8 @@ def test_a_file_says_it_all(tmp_path: Path) -> None:
         ({"agent": {"alpha": {"low": 0, "high": 1}}}, {}, "a grid needs a list"),
         ({"agent": {"alpha": {"low": 0, "high": 1, "points": 1}}}, {}, "points=1; wanted at least"),
         ({"agent": {"alpha": {"choices": [1], "low": 1}}}, {}, "leave one of both away"),
+        ({"agent": {"alpha": {"low": 0, "high": 2, "points": 3}}}, {}, "write 0.0 and 2.0, or"),
+        ({"world": {"day_value": {"low": 0, "high": 1, "points": 2}}}, {}, "takes any number"),
         ({"agent": {"alpha": ["much"]}}, {}, "alpha='much'; wanted a number"),
         ({"agent": {"alpha": [True]}}, {}, "alpha=True; wanted a number"),
         ({"agent": {"alpha": [1.0, -1.0]}}, {}, "cannot be made so: alpha=-1.0"),
@@ -119,6 +121,14 @@ def test_settings_of_learners_are_known_and_tried() -> None:
     # what varies must be a setting of every agent that takes part
     with pytest.raises(Refused, match="agent 'dqn' has no setting 'agent.clip_range'"):
         check_sweep(of({"agent": ["ppo", "dqn"], "agent.clip_range": [0.2]}))
+
+
+def test_whole_numbers_are_for_settings_that_take_whole_numbers() -> None:
+    search = {"search": "random", "trials": 3}
+    check_sweep(of({"world": {"youth_layout": {"low": 0, "high": 5}}}, **search))
+    check_sweep(of({"train_steps": {"low": 100, "high": 500, "log": True}}, **search))
+    with pytest.raises(Refused, match="horizon_days takes any number"):
+        check_sweep(of({"horizon_days": {"low": 4, "high": 5}}, **search))
 
 
 def test_what_is_no_file_is_refused(tmp_path: Path) -> None:

@@ -24,6 +24,7 @@ from longplay.experiments.sweep.carry import (
     check_sweep,
     open_run,
 )
+from longplay.experiments.sweep.command import with_address
 from longplay.experiments.sweep.config import Choices, Range, Sweep
 from longplay.experiments.sweep.processes import in_processes
 from longplay.experiments.sweep.results import interval
@@ -138,7 +139,7 @@ def test_another_sweep_cannot_go_on_there(tmp_path: Path) -> None:
 
 
 def test_halving_ends_what_is_poor_and_changes_no_other_number(tmp_path: Path) -> None:
-    over = {"agent.alpha": Choices((0.0, 0.5, 1.0, 2.0))}
+    over = {"agent.alpha": Choices((0, 0.5, 1.0, 2))}  # TOML tells 0 from 0.0
     config = replace(SMALL, stop="halving", eta=2, rungs=3, train_steps=8_000, over=over)
     assert budgets_of(config) == [2_000, 4_000, 8_000]
     doing: list[str] = []
@@ -260,6 +261,13 @@ def test_slips_of_the_command(
     words = [file if word == "FILE" else word for word in words]
     assert main(["sweep", *words]) == 2
     assert said in capsys.readouterr().err
+
+
+def test_ray_may_come_without_an_address() -> None:
+    assert with_address(["a.toml", "--ray"]) == ["a.toml", "--ray=here"]
+    assert with_address(["--ray", "a.toml"]) == ["--ray=here", "a.toml"]
+    assert with_address(["--ray", "--jobs", "2"]) == ["--ray=here", "--jobs", "2"]
+    assert with_address(["--ray", "auto"]) == ["--ray", "auto"]
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,9 @@ import polars as pl
 import pytest
 
 from longplay.agents.cluster import on_ray
+from longplay.envs.files import write_world
+from longplay.envs.scenarios import find_world
+from longplay.experiments.jobs import JobFailed
 from longplay.experiments.run import Refused
 from longplay.experiments.sweep.carry import Execute, Findings, carry_out, check_sweep, open_run
 from longplay.experiments.sweep.config import Choices, Range, Sweep
@@ -143,6 +146,19 @@ def test_asha_ends_some_early_and_changes_no_number(tmp_path: Path) -> None:
         again = swept(config, tmp_path / "asha", execute, resume=True)
     assert again.rows == found.rows
     assert rung.stat().st_mtime_ns == before
+
+
+def test_what_a_node_lacks_stops_the_sweep_with_its_sentence(tmp_path: Path) -> None:
+    scenario = tmp_path / "mine.json"
+    write_world(find_world("bench"), scenario)
+    config = replace(SMALL, scenario=str(scenario))
+    check_sweep(config)
+    run = open_run(config, tmp_path / "run", ["longplay"], False)
+    scenario.unlink()
+    said = "Refused: scenario .* cannot be read"
+    with pytest.raises(JobFailed, match=said), on_tune(None, cpus=2) as execute:
+        carry_out(config, run, execute, HERE)
+    assert not list((tmp_path / "run" / "trials").glob("*"))  # none is taken for a failed trial
 
 
 def test_what_cannot_be_written_stops_the_sweep(tmp_path: Path) -> None:
