@@ -25,7 +25,7 @@ from longplay.experiments.compare import require_libraries
 from longplay.experiments.run import Refused, RunFolder, write_json
 from longplay.experiments.settings import find_scenario
 from longplay.experiments.sweep.config import Sweep
-from longplay.experiments.sweep.knobs import check_config
+from longplay.experiments.sweep.knobs import check_config, world_of
 from longplay.experiments.sweep.results import Findings, read_result, read_trial, row_of
 from longplay.experiments.sweep.search import Optuna, Trial, all_trials, require_optuna
 from longplay.experiments.sweep.trial import (
@@ -114,9 +114,9 @@ def carry_out(
                     doer.finish(trials)
             found = Findings(config, command_of(run), rows_of(config, run.path, trials))
             if config.confirm and found.best is not None:
-                best = trials[found.best.number]
-                job = Job(config, best, budget_of(config, best), run.path, winner=True)
-                dataclasses.replace(doer, execute=here, threads=1).do([job])
+                local = dataclasses.replace(doer, execute=here, threads=1)
+                job = dataclasses.replace(local.job(trials[found.best.number]), winner=True)
+                local.do([job])
                 winner = row_of(config, read_result(job.file))
                 found = dataclasses.replace(found, winner=winner)
         finally:
@@ -139,8 +139,9 @@ class Doer:
 
     def job(self, trial: Trial, budget: int | None = None) -> Job:
         """The job of a trial, with all its budget or less."""
-        whole = budget_of(self.config, trial)
-        return Job(self.config, trial, budget or whole, self.folder, self.threads)
+        budget = budget or budget_of(self.config, trial)
+        world = world_of(self.config, trial.params)
+        return Job(self.config, trial, budget, self.folder, world, self.threads)
 
     def do(self, jobs: Sequence[Job]) -> list[Result]:
         """The results of jobs, in their order; those that have none yet are done."""

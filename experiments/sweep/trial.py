@@ -36,7 +36,7 @@ from longplay.experiments.settings import (
     training_maker,
 )
 from longplay.experiments.sweep.config import Sweep
-from longplay.experiments.sweep.knobs import entry_of, world_of
+from longplay.experiments.sweep.knobs import entry_of
 from longplay.experiments.sweep.search import Trial
 from longplay.experiments.tables import final_figures
 
@@ -61,6 +61,7 @@ class Job:
     trial: Trial
     budget: int  # decisions to learn from, per seed
     folder: Path  # of the run
+    world: Any  # the World of the trial: who does it need not have its scenario's file
     threads: int = 1  # of a process
     winner: bool = False  # train with new seeds, judge on compare's people, keep the policies
 
@@ -154,7 +155,7 @@ def one_seed(job: Job, seed: int, told: Told, log: Log) -> Result:
 
     config, params = job.config, job.trial.params
     entry, settings = entry_of(config, params), config.settings(params)
-    here: dict[str, Any] = {"scenario": world_of(config, params), "threads": job.threads}
+    here: dict[str, Any] = {"scenario": job.world, "threads": job.threads}
     told("training", 0.0)
     with one_torch_thread(entry.spec.extra):
         policy = train(

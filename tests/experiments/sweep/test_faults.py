@@ -49,9 +49,9 @@ def unharmed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def begin(file: Path, out: Path, *more: str) -> subprocess.Popen[str]:
+def begin(file: Path, out: Path, *more: str, jobs: int = 2) -> subprocess.Popen[str]:
     """Start `longplay sweep` as a process of its own."""
-    words = ["sweep", str(file), "--out", str(out), "--jobs", "2", *more]
+    words = ["sweep", str(file), "--out", str(out), "--jobs", str(jobs), *more]
     return subprocess.Popen(
         [sys.executable, "-m", "longplay.experiments", *words],
         stdout=subprocess.PIPE,
@@ -116,7 +116,7 @@ def check_same(out: Path, unharmed: Path) -> None:
 
 def check_resumed(file: Path, out: Path, kept: dict[str, int]) -> None:
     """Going on does what is missing, and only that."""
-    again = begin(file, out, "--resume")
+    again = begin(file, out, "--resume", jobs=1)
     _, told = again.communicate(timeout=PATIENCE)
     assert again.returncode == 0, told
     for name, when in kept.items():

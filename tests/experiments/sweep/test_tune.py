@@ -148,16 +148,25 @@ def test_asha_ends_some_early_and_changes_no_number(tmp_path: Path) -> None:
     assert rung.stat().st_mtime_ns == before
 
 
+def test_a_scenario_file_need_not_be_where_the_worker_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_world(find_world("bench"), "mine.json")
+    over = {"agent.alpha": Choices((0.5,))}
+    config = replace(SMALL, scenario="mine.json", over=over)
+    with on_tune(None, cpus=2) as execute:
+        found = swept(config, tmp_path / "run", execute)
+    same = swept(replace(config, scenario="bench"), tmp_path / "same", HERE)
+    assert found.rows == same.rows
+
+
 def test_what_a_node_lacks_stops_the_sweep_with_its_sentence(tmp_path: Path) -> None:
-    scenario = tmp_path / "mine.json"
-    write_world(find_world("bench"), scenario)
-    config = replace(SMALL, scenario=str(scenario))
-    check_sweep(config)
-    run = open_run(config, tmp_path / "run", ["longplay"], False)
-    scenario.unlink()
-    said = "Refused: scenario .* cannot be read"
+    run = open_run(SMALL, tmp_path / "run", ["longplay"], False)
+    unknown = replace(SMALL, agent="nobody")  # as if the worker's longplay had no such agent
+    said = "Refused: There is no agent 'nobody'"
     with pytest.raises(JobFailed, match=said), on_tune(None, cpus=2) as execute:
-        carry_out(config, run, execute, HERE)
+        carry_out(unknown, run, execute, HERE)
     assert not list((tmp_path / "run" / "trials").glob("*"))  # none is taken for a failed trial
 
 
