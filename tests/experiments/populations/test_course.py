@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -219,7 +219,7 @@ def test_a_shard_whose_worker_is_killed_is_done_again_and_counts_once(
 
 # --- the command ------------------------------------------------------------------------------
 
-WORDS = ["compare", "--agents", "fixed-3-7", "--users", "80000", "--horizon-days", "8",
+WORDS = ["compare", "--agents", "fixed-3-7", "--users", "98000", "--horizon-days", "20",
          "--seeds", "1", "--jobs", "2"]  # fmt: skip
 
 
@@ -313,4 +313,33 @@ def test_a_killed_driver_is_resumed_and_no_shard_is_done_twice(
     assert process.returncode == 0, said
     assert {name: again[name] for name in kept} == kept
     assert tables(out) == tables(unharmed)
-    assert np.sum(RunFolder(out).load_part("fixed-3-7", 0).evaluation.people) == 80_000  # type: ignore[union-attr]
+    assert np.sum(RunFolder(out).load_part("fixed-3-7", 0).evaluation.people) == 98_000  # type: ignore[union-attr]
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A folder with room for some shards, and not for all."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    words = ["mount", "-t", "tmpfs", "-o", "size=700k", "tmpfs", str(disk)]
+    if os.geteuid() != 0 or subprocess.run(words, capture_output=True).returncode:
+        pytest.skip("a small disk can be mounted by root only")
+    yield disk
+    subprocess.run(["umount", "-l", str(disk)], check=True)
+
+
+@pytest.mark.slow
+def test_a_full_disk_is_one_sentence_and_resumed(unharmed: Path, small_disk: Path) -> None:
+    out = small_disk / "run"
+    process = longplay(*WORDS, "--out", str(out))
+    said, _ = process.communicate(timeout=300)
+    assert process.returncode == 1 and "No space left on device" in said
+    assert f"go on with --resume --out {out}" in said.replace("\n", " ")
+    assert not list(out.rglob(".half-*")) and "Traceback" not in said
+    kept = {path.name for path in out.rglob("[0-9]*-*.npz")}
+    assert kept  # some shards are there, whole
+    subprocess.run(["mount", "-o", "remount,size=50m", str(small_disk)], check=True)
+    process = longplay(*WORDS, "--out", str(out), "--resume")
+    said, _ = process.communicate(timeout=300)
+    assert process.returncode == 0, said
+    assert tables(out) == tables(unharmed)

@@ -196,3 +196,39 @@ def test_an_error_in_a_task_is_told_with_its_traceback(tmp_path: Path, cluster: 
     with pytest.raises(JobFailed, match="no-such-agent") as failure:
         RayTasks().run(do_item, [job], lambda job, what, share: None)
     assert failure.value.job is job and "find_entry" in failure.value.detail
+
+
+@pytest.mark.slow
+def test_a_cluster_that_loses_a_node_gives_the_same_tables(whole: Path, tmp_path: Path) -> None:
+    import ray
+    from ray.cluster_utils import Cluster
+
+    if ray.is_initialized():
+        ray.shutdown()
+    lost: list[str] = []
+    two = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
+    try:
+        second = two.add_node(num_cpus=1)
+
+        def watch(job: Job, what: str, share: float) -> None:
+            if what == LOST:
+                lost.append(job.label)
+
+        class Losing(RayTasks):
+            def run(self, work: Any, jobs: Any, watch: Any, then: Any = None) -> None:
+                done: list[Item] = []
+
+                def loser(item: Item, what: str, share: float) -> None:
+                    watch(item, what, share)
+                    if what == DONE:
+                        done.append(item)
+                        if len(done) == 4:
+                            two.remove_node(second, allow_graceful=False)
+
+                super().run(work, jobs, loser, then)
+
+        out = tmp_path / "run"
+        compare(SMALL, out, executor=Losing(two.address), shard=4096, watch=watch)
+        assert tables(out) == tables(whole)
+    finally:
+        two.shutdown()
