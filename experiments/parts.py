@@ -185,10 +185,7 @@ def do_part(job: Job, told: Told) -> None:
     """Train and evaluate one agent with one seed, and leave the results in the run's folder."""
     with trained(job, told) as (policy, tensorboard, curve, seconds):
         began = time.perf_counter()
-        evaluation = gathered(
-            counted(policy, job, shard, lambda share: told("evaluating", share))
-            for shard in [(0, job.settings.users)]
-        )
+        evaluation = evaluated(policy, job, lambda share: told("evaluating", share))
         part = Part(job.label, job.seed, evaluation, curve, seconds, time.perf_counter() - began)
         log_evaluation(tensorboard, job, evaluation)
     RunFolder(job.folder).save_part(part)
@@ -262,6 +259,11 @@ def do_shard(shard: Shard, told: Told) -> None:
         for name, array in told_arrays(piece).items()
     }
     write_arrays(shard.path, notes, arrays)
+
+
+def evaluated(policy: Policy, job: Job, progress: Callable[[float], None]) -> Evaluation | Crowd:
+    """Evaluate all users of a part, as if it were one shard."""
+    return gathered([counted(policy, job, (0, job.settings.users), progress)])
 
 
 def counted(

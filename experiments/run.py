@@ -4,7 +4,7 @@
     environment.json     command, versions, commit, machine, when
     parts/               one file per agent and seed, written when it is done: resume reads these;
                          until then, in a large comparison, one for each shard of users
-    metrics.parquet      one row per agent, seed and user; beyond 50,000 users, and group of them
+    metrics.parquet      one row per agent, seed and user; beyond 20,000 users, group
     quantiles.parquet    quantiles over users, where rows are groups
     retention.parquet    one row per agent, seed and day
     behaviour.parquet    ads per fetch by age of the account and by fetch of the session; actions

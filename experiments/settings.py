@@ -28,6 +28,7 @@ Observe = Literal["platform", "oracle"]
 
 AGENTS = ("random", "fixed-3-7", "linucb", "ppo", "myopic", "patient")
 MOST = {"seeds": 1000, "users": 10_000_000, "train-steps": 10**10}  # more is a slip of the hand
+MOST_COMPARED = 10**9  # users of a comparison, which keeps no row of each
 
 
 @dataclass(frozen=True)
@@ -76,7 +77,12 @@ class Entry:
 def check(settings: Settings) -> list[Entry]:
     """Look everything up; Refused with one sentence about the first thing that is wrong."""
     _within("seeds", settings.seeds, "a comparison needs at least 1 seed (3 give fair intervals)")
-    _within("users", settings.users, "an evaluation needs at least 1 user (1000 are plenty)")
+    _within(
+        "users",
+        settings.users,
+        "an evaluation needs at least 1 user (1000 are plenty)",
+        most=MOST_COMPARED,
+    )
     _within("train-steps", settings.train_steps, "learning takes at least 1 decision")
     for name, known in (("decision", Decision), ("observe", Observe)):
         came = getattr(settings, name)
@@ -135,11 +141,12 @@ def not_paid(error: Exception, called: str = "reward") -> Refused:
     return Refused(f"{called}: {text}{'' if text.endswith(('.', '?')) else '.'}")
 
 
-def _within(name: str, came: int, reason: str) -> None:
+def _within(name: str, came: int, reason: str, most: int | None = None) -> None:
+    most = most or MOST[name]
     if came < 1:
         raise Refused(f"{name}={came}; {reason}.")
-    if came > MOST[name]:
-        raise Refused(f"{name}={came}; wanted at most {MOST[name]:,}.")
+    if came > most:
+        raise Refused(f"{name}={came}; wanted at most {most:,}.")
 
 
 def world_ids() -> list[str]:

@@ -33,8 +33,8 @@ from longplay.experiments.compare import (
     one_torch_thread,
     require_libraries,
 )
-from longplay.experiments.evaluate import evaluate
 from longplay.experiments.jobs import Told, Watch, run_jobs
+from longplay.experiments.parts import evaluated
 from longplay.experiments.run import Part, Refused, RunFolder
 from longplay.experiments.settings import (
     Decision,
@@ -42,7 +42,6 @@ from longplay.experiments.settings import (
     Observe,
     Settings,
     check,
-    cohort_maker,
     find_entry,
     find_scenario,
     find_task,
@@ -160,12 +159,10 @@ def do_crossing(crossing: Crossing, told: Told) -> None:
     entry = find_entry(job.label, settings.decision, find_task(settings.world))
     began = time.perf_counter()
     with one_torch_thread(entry.spec.extra):
-        evaluation = evaluate(
+        evaluation = evaluated(
             registry.load(RunFolder(job.folder).checkpoint(job.label, job.seed)),
-            cohort_maker(settings, entry),
-            users=settings.users,
-            seed=job.seed,
-            progress=lambda share: told("evaluating", share),
+            dataclasses.replace(job, settings=settings),
+            lambda share: told("evaluating", share),
         )
     seconds = time.perf_counter() - began
     RunFolder(crossing.folder).save_part(Part(job.label, job.seed, evaluation, [], 0.0, seconds))
@@ -232,7 +229,7 @@ def command(asked: Misspecify, words: Sequence[str]) -> int:
     """Run a study with a line on stderr as each part is done; returns the exit code."""
     from rich.console import Console
 
-    from longplay.experiments.jobs import DONE, JobFailed
+    from longplay.experiments.jobs import DONE, LOST, JobFailed
 
     if asked.resume and asked.out is None:
         raise Refused("--resume came without --out; name the folder of the run to go on with.")
@@ -244,6 +241,8 @@ def command(asked: Misspecify, words: Sequence[str]) -> int:
     def watch(job: Job | Crossing, what: str, share: float) -> None:
         if what == DONE:
             print(f"longplay: {spoken(job)}: done.", file=sys.stderr)
+        elif what == LOST:
+            print(f"longplay: {spoken(job)}: a worker was lost; done again.", file=sys.stderr)
 
     typed = ["longplay", "misspecify", *words]
     try:
