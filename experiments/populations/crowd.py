@@ -29,7 +29,7 @@ from longplay.experiments.evaluate import (
     Evaluation,
     reward_columns,
 )
-from longplay.experiments.populations.exact import Sums
+from longplay.experiments.populations.exact import UNIT, Sums
 from longplay.experiments.populations.sketch import BUCKETS, counted, quantiles
 
 Floats = npt.NDArray[np.float64]
@@ -129,7 +129,7 @@ class Crowd:
         """Mean of a column over all users."""
         row = self.columns.index(column)
         own = Sums.of(self.sums.limbs[:, row], self.sums.lost[row])
-        return float("nan") if own.lost.any() else sum(own.whole()) / (self.number << 60)
+        return float("nan") if own.lost.any() else sum(own.whole()) / (self.number << UNIT)
 
     @property
     def value(self) -> float:
