@@ -72,9 +72,11 @@ def test_points_that_tell_nothing_apart_are_refused() -> None:
 
 
 def test_every_person_is_walked_once() -> None:
-    parts = shared(Job(10, 2.0, first=5, scenario="music", block=3), 3)
+    parts = shared(Job(10, 2.0, first=5, scenario="music", block=3, counted=True), 3)
     assert [(part.first, part.users) for part in parts] == [(5, 3), (8, 3), (11, 4)]
-    assert {(part.days, part.scenario, part.block) for part in parts} == {(2.0, "music", 3)}
+    assert {(part.days, part.scenario, part.block, part.counted) for part in parts} == {
+        (2.0, "music", 3, True)
+    }
 
 
 def test_people_do_the_same_in_blocks_of_any_size() -> None:

@@ -93,9 +93,7 @@ def evaluated(job: Job) -> int:
 def shared(job: Job, workers: int) -> list[Job]:
     """The job in as many nearly equal parts, one a worker."""
     edges = [job.first + job.users * part // workers for part in range(workers + 1)]
-    return [
-        Job(end - begin, job.days, begin, job.scenario, job.block) for begin, end in pairwise(edges)
-    ]
+    return [replace(job, first=begin, users=end - begin) for begin, end in pairwise(edges)]
 
 
 def walked(job: Job, workers: int = 1) -> Walked:
