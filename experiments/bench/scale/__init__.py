@@ -3,8 +3,8 @@
 How much CPU time a user-day takes, against the number of users (10^3 .. 10^7), of worker
 processes (1, 2), of days, and what a fetch takes against its slate and its candidates; fitted
 curves; and what they say about a billion people, with every assumption. Ten million people are
-walked for a week, in blocks, in bounded memory; seven days keep the whole within about 6 minutes
-on two idle cores.
+walked for a week, in blocks, in bounded memory. By its parts the whole is about 500 s of CPU time,
+most of it those ten million: five to six minutes on two idle cores.
 
     python -m longplay.experiments.bench.scale --out docs     (the page in docs/scale.md)
 """
