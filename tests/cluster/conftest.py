@@ -187,7 +187,7 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
         script.write_text(f"#!{folder}/bin/python\nfrom {module} import main\nmain()\n")
         script.chmod(0o755)
     found = subprocess.run(
-        [folder / "bin" / "python", "-c", "import longplay.envs"], capture_output=True
+        [folder / "bin" / "python", "-Ic", "import longplay.envs"], capture_output=True
     )
     assert found.returncode, "longplay is installed on the nodes: the wheel would prove nothing"
     return {
