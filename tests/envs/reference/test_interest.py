@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from scipy.stats import chisquare, kstest
 
+from longplay.envs import draws
 from longplay.envs.reference.interest import (
     QUALITY,
     InterestEvolution,
@@ -55,6 +56,33 @@ def test_candidates_are_distributed_as_published() -> None:
     np.testing.assert_array_equal(table.sum(axis=2), 1.0)
     np.testing.assert_allclose(QUALITY[[0, 13, 14, 19]], [-3.0, 0.0, 0.0, 3.0])
     assert (QUALITY < 0.0).sum() == 13  # trashy topics are 14 of 20, the last of them at 0
+
+
+def test_candidates_are_drawn_four_by_four_and_qualities_one_by_one() -> None:
+    cohort = InterestEvolutionCohort(3, candidates=300, slate_size=4, first_user=7)
+    cohort.reset(seed=11)
+    cohort.step(np.tile([0, 255, 256, 299], (3, 1)))
+    for lane in range(3):
+        who = (11, 0, 7 + lane)
+        for item in (0, 1, 255, 256, 299):
+            topic = int(20 * draws.unit(draws.words(*who, 0, 1, draws.SERVE, item >> 2)[item & 3]))
+            w0, w1, *_ = draws.words(*who, 1 + (item >> 8), 1, draws.SERVE, item & 255)
+            assert cohort.topics[lane, item] == topic
+            quality = QUALITY[topic] + 0.1 * draws.normal(w0, w1)
+            assert cohort.qualities[lane, item] == pytest.approx(quality, abs=1e-12)
+
+
+def test_candidates_stay_until_a_slate_was_shown() -> None:
+    cohort = InterestEvolutionCohort(6)
+    first, _ = cohort.reset(seed=1)
+    kept = first["candidates"].copy()
+    mask = np.arange(6) < 3
+    second, _ = cohort.reset(options={"reset_mask": mask})
+    np.testing.assert_array_equal(second["candidates"][~mask], kept[~mask])
+    assert (second["candidates"][mask] != kept[mask]).any()
+    np.testing.assert_array_equal(first["candidates"], kept)  # what was handed out is the caller's
+    again, _ = cohort.reset(seed=1)
+    np.testing.assert_array_equal(again["candidates"], kept)
 
 
 def test_clicks_are_as_likely_as_published() -> None:
