@@ -5,9 +5,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import polars as pl
 import pytest
 
 from longplay.envs.cohort import Cohort
+from longplay.experiments.cli import main
 
 pytestmark = [pytest.mark.extras, pytest.mark.slow]
 
@@ -63,20 +65,23 @@ def test_a_job_walks_on_both_hosts_from_the_wheel(cluster: Any) -> None:
     assert cluster.head.run(*knock, server.format("127.0.0.1")).split() == ["401"]
 
 
-def test_a_host_unplugged_in_the_middle_changes_no_number(cluster: Any) -> None:
-    job = cluster.submit("python", WALK, "6", "20000")
-
-    def at_work_again() -> bool:
-        """The second host brought something in, and is at its next task."""
-        hosts = {each["host"] for each in said(job[1].read_text(), "DONE")}
-        return "longplay-2" in hosts and "ray::walk" in cluster.worker.run("ps", "-eo", "args")
-
-    cluster.until(at_work_again, job, PATIENCE)
-    before = len(said(job[1].read_text(), "DONE"))
+def test_a_host_unplugged_in_the_middle_changes_no_number(cluster: Any, tmp_path: Path) -> None:
+    """Of `longplay compare`: the part that was lost is done once more, and counted once."""
+    two, one = str(tmp_path / "two"), str(tmp_path / "one")
+    command = ["compare", "--agents", "fixed-3-7", "random", "--seeds", "1"]
+    command += ["--users", "40000", "--horizon-days", "10"]
+    compare = ("python", "-m", "longplay.experiments", *command, "--ray", "auto", "--out", two)
+    job = cluster.submit(*compare)
+    cluster.until(
+        lambda: "ray::_work_away" in cluster.worker.run("ps", "-eo", "args"), job, PATIENCE
+    )
     cluster.worker.unplug()
-    done = said(cluster.outcome(job, PATIENCE), "DONE")
-    # One more may have been on its way when the plug was pulled.
-    assert before < 6 and {each["host"] for each in done[before + 1 :]} == {"longplay-1"}
-    assert sorted(each["seed"] for each in done) == list(range(6))  # nothing lost, nothing twice
-    seen = {each["seed"]: each["revenue"] for each in done}
-    assert seen == {seed: revenue(seed, 20000) for seed in range(6)}
+    log = cluster.outcome(job, PATIENCE)
+    assert log.count("was lost; its work is done again") == 1
+
+    main([*command, "--jobs", "1", "--out", one])
+    tables = sorted(path.name for path in Path(one).glob("*.parquet"))
+    assert len(tables) >= 3
+    for name in tables:
+        alike = pl.read_parquet(Path(one) / name).equals(pl.read_parquet(Path(two) / name))
+        assert alike, name
