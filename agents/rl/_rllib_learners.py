@@ -41,7 +41,10 @@ class AddDiscounts(ConnectorV2):
 
     def __call__(self, *, batch: dict[str, Any], episodes: list[Any], **kwargs: Any) -> Any:
         """Add the column DISCOUNT."""
-        for life in self.single_agent_episode_iterator(episodes, agents_that_stepped_only=False):
+        lives = self.single_agent_episode_iterator(episodes, agents_that_stepped_only=False)
+        for i, life in enumerate(lives):
+            if "_" not in life.id_:  # as RLlib's next piece would: rows are kept by this name, and
+                life.id_ += f"_{i}"  # a replay gives several steps of one life
             n = len(life)
             told = discounts_of(life, n).astype(np.float32)
             self.add_n_batch_items(batch, DISCOUNT, list(told), n, life)

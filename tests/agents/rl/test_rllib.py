@@ -16,6 +16,7 @@ pytest.importorskip("ray")
 from longplay.agents.cluster import on_ray
 from longplay.agents.policy import Policy
 from longplay.agents.registry import AGENTS, load, train
+from longplay.agents.rl._towers import forward, relu
 from longplay.agents.rl.rllib import RLlibAPPOPolicy, RLlibDQNPolicy, RLlibPPOPolicy
 from longplay.envs.cohort import Cohort
 from longplay.rewards import Likes, Minutes, rewarded
@@ -78,7 +79,6 @@ def patience(policy: Any, n: int = 200) -> float:
     [
         (RLlibPPOPolicy, 12_000, PPO_SMALL),
         (RLlibAPPOPolicy, 20_000, APPO_SMALL),
-        (RLlibDQNPolicy, 12_000, DQN_SMALL),
     ],
 )
 def test_they_wait_where_waiting_pays(
@@ -86,6 +86,15 @@ def test_they_wait_where_waiting_pays(
 ) -> None:
     policy = cls.train(lambda n, **_: gaps(n), seed=0, budget_steps=steps, **small)
     assert patience(policy) == 1.0
+
+
+@slow
+def test_dqn_knows_what_waiting_is_worth(cluster: Any, gaps: Any) -> None:
+    small = {**DQN_SMALL, "batch_size": 128}
+    policy = RLlibDQNPolicy.train(lambda n, **_: gaps(n), seed=0, budget_steps=16_000, **small)
+    (told,) = forward(np.array([[0.0, 1.0]], np.float32), policy.layers, relu)
+    # Q(patient) = 0.8 / (1 - 0.9) = 8;  Q(hasty) = 1 + 0.9^3 * 8 = 6.83
+    assert told / policy.reward_scale == pytest.approx([6.83, 8.0], rel=0.1)
 
 
 @slow

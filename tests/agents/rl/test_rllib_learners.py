@@ -98,7 +98,7 @@ def learner(configure: Any, settings: Any) -> Any:
     return built
 
 
-def life(rng: Any, n: int, ends: str = "") -> tuple[Any, Any]:
+def life(rng: Any, n: int, ends: str = "", name: str | None = None) -> tuple[Any, Any]:
     """An episode of n random steps, "" cut off by the rollout, and the discounts of its steps."""
     space = make().single_observation_space
     d = rng.random(n)
@@ -107,6 +107,7 @@ def life(rng: Any, n: int, ends: str = "") -> tuple[Any, Any]:
     infos = [{DISCOUNT: 1.0}, *({DISCOUNT: one} for one in d)]
     logits = np.zeros((n, 22), np.float32)
     episode = SingleAgentEpisode(
+        id_=name,
         observations=[rng.normal(size=space.shape).astype(np.float32) for _ in range(n + 1)],
         observation_space=space,
         infos=infos,
@@ -208,10 +209,13 @@ def test_appo_learns_from_v_trace_in_calendar_time(monkeypatch: Any) -> None:
 def test_dqn_learns_from_calendar_targets() -> None:
     built = learner(configs.dqn, RLlibDQNSettings(lanes=4))
     rng = np.random.default_rng(0)
-    lives = [life(rng, 1, ends) for ends in ("", "terminated", "truncated", "")]
+    ends_of = ("", "terminated", "truncated", "", "terminated", "")
+    # steps of a few lives, out of order, as a replay buffer gives them
+    lives = [life(rng, 1, ends, f"{i % 2}") for i, ends in enumerate(ends_of)]
     batch = built._learner_connector(
         rl_module=built.module, batch={}, episodes=[e for e, _ in lives], shared_data={}
     )["default_policy"]
+    assert batch[DISCOUNT].numpy() == pytest.approx(np.concatenate([d for _, d in lives]))
     module = built.module["default_policy"]
     loss = built.compute_loss_for_module(
         module_id="default_policy",
@@ -220,7 +224,7 @@ def test_dqn_learns_from_calendar_targets() -> None:
         fwd_out=module.forward_train(batch),
     )
     errors = []
-    for (episode, d), ends in zip(lives, ("", "terminated", "truncated", ""), strict=True):
+    for (episode, d), ends in zip(lives, ends_of, strict=True):
         with torch.no_grad():
             now, then = module.af(torch.as_tensor(np.asarray(episode.get_observations()))).numpy()
         ahead = 0.0 if ends == "terminated" else d[0] * then.max()  # both nets are still the same
