@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 from longplay.experiments.course import Course
 from longplay.experiments.jobs import Executor, Processes, Watch
-from longplay.experiments.parts import Job, all_jobs, do_item, do_part, is_done, one_torch_thread
+from longplay.experiments.parts import all_jobs, do_item
 from longplay.experiments.run import Refused, RunFolder
 from longplay.experiments.settings import Entry, Settings, check
 from longplay.experiments.summary import people_in, report_data
@@ -37,8 +37,6 @@ from longplay.experiments.tables import (
 
 if TYPE_CHECKING:
     from longplay.experiments.report import ReportData
-
-__all__ = ["Job", "all_jobs", "carry_out", "compare", "do_part", "is_done", "one_torch_thread"]
 
 
 def compare(

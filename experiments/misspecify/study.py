@@ -25,16 +25,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from longplay.experiments.compare import (
-    Job,
-    all_jobs,
-    do_part,
-    is_done,
-    one_torch_thread,
-    require_libraries,
-)
+from longplay.experiments.compare import require_libraries
 from longplay.experiments.jobs import Told, Watch, run_jobs
-from longplay.experiments.parts import evaluated
+from longplay.experiments.parts import Job, all_jobs, do_part, evaluated, is_done, one_torch_thread
 from longplay.experiments.run import Part, Refused, RunFolder
 from longplay.experiments.settings import (
     Decision,

@@ -18,14 +18,10 @@ for library in ("polars", "tensorboard", "scipy", "tyro", "rich"):
 from pytest import approx
 
 from longplay.envs.cohort import Cohort
-from longplay.experiments.compare import (
-    Job,
-    all_jobs,
-    compare,
-    do_part,
-)
+from longplay.experiments.compare import compare
 from longplay.experiments.evaluate import METRIC, reward_columns
 from longplay.experiments.jobs import DONE, LOST, JobFailed, run_jobs
+from longplay.experiments.parts import Job, all_jobs, do_part
 from longplay.experiments.run import Refused, RunFolder
 from longplay.experiments.settings import (
     Settings,
