@@ -11,13 +11,14 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy.typing as npt
 
+from longplay.agents import extras
 from longplay.experiments.evaluate import Evaluation
 from longplay.experiments.jobs import Told
 from longplay.experiments.populations.crowd import Crowd
@@ -79,8 +80,8 @@ class Job:
 
 
 @dataclass(frozen=True)
-class Training:
-    """The training of a part that is evaluated in shards."""
+class Piece:
+    """What can be done of a part by itself."""
 
     job: Job
 
@@ -98,43 +99,37 @@ class Training:
     def folder(self) -> Path:
         """Of the run."""
         return self.job.folder
+
+    @property
+    def shards(self) -> Path:
+        """Where pieces leave what they did."""
+        return RunFolder(self.job.folder).shards(self.job.label, self.job.seed)
 
     def needs(self) -> dict[str, Path]:
         """What it reads; see Job."""
         return self.job.needs()
 
-    def moved(self, folder: Path) -> Training:
+    def moved(self, folder: Path) -> Self:
         """The same in another folder."""
         return replace(self, job=self.job.moved(folder))
+
+
+@dataclass(frozen=True)
+class Training(Piece):
+    """The training of a part that is evaluated in shards."""
 
     @property
     def path(self) -> Path:
         """What is there once it is done."""
-        return RunFolder(self.job.folder).shards(self.job.label, self.job.seed) / TRAINED
+        return self.shards / TRAINED
 
 
 @dataclass(frozen=True)
-class Shard:
+class Shard(Piece):
     """Users first .. until - 1 of a part, to be evaluated once it is trained."""
 
-    job: Job
     first: int
     until: int
-
-    @property
-    def label(self) -> str:
-        """The agent."""
-        return self.job.label
-
-    @property
-    def seed(self) -> int:
-        """The part's seed."""
-        return self.job.seed
-
-    @property
-    def folder(self) -> Path:
-        """Of the run."""
-        return self.job.folder
 
     def needs(self) -> dict[str, Path]:
         """What it reads: the part's checkpoint, and what a Job reads."""
@@ -142,15 +137,10 @@ class Shard:
         checkpoint = RunFolder(job.folder).checkpoint(job.label, job.seed)
         return {str(checkpoint.relative_to(job.folder)): checkpoint, **job.needs()}
 
-    def moved(self, folder: Path) -> Shard:
-        """The same in another folder."""
-        return replace(self, job=self.job.moved(folder))
-
     @property
     def path(self) -> Path:
         """Where its result lies, once it is complete."""
-        name = f"{self.first}-{self.until}.npz"
-        return RunFolder(self.job.folder).shards(self.job.label, self.job.seed) / name
+        return self.shards / f"{self.first}-{self.until}.npz"
 
 
 Item = Job | Training | Shard
@@ -342,17 +332,6 @@ def save_policy(policy: Any, path: Path) -> None:
         policy.save(half)
 
 
-@contextmanager
-def one_torch_thread(extra: str | None) -> Iterator[None]:
-    """One thread for torch, if the agent needs it: equal results on any number of cores."""
-    if extra not in ("rl", "ray"):
-        yield
-        return
-    import torch
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
+def one_torch_thread(extra: str | None) -> AbstractContextManager[None]:
+    """One thread for torch, if the agent needs it."""
+    return extras.one_torch_thread() if extra in ("rl", "ray") else nullcontext()

@@ -19,12 +19,12 @@ import numpy as np
 import numpy.typing as npt
 
 from longplay.agents.cluster import on_ray
-from longplay.agents.extras import require
+from longplay.agents.extras import one_torch_thread, require
 from longplay.agents.policy import Act, BasePolicy, Log, MakeCohort, Obs, Progress
 from longplay.agents.registry import agent
 from longplay.agents.rl._rllib_env import People, flat, random_returns
 from longplay.agents.rl._towers import Layers, Shape, forward, relu, softmax
-from longplay.agents.rl.sb3 import _choose, _one_thread
+from longplay.agents.rl.sb3 import DQNSettings, PPOSettings, _choose
 from longplay.envs.cohort import Cohort
 
 
@@ -40,20 +40,8 @@ class Runners:
 
 
 @dataclass(frozen=True)
-class RLlibPPOSettings(Runners):
-    """How PPO learns: with what SB3's PPO learns with here (sb3.py)."""
-
-    lanes: int = 128  # users served side by side, over all runners
-    n_steps: int = 32  # decisions of each between updates
-    batch_size: int = 1024
-    n_epochs: int = 6
-    learning_rate: float | None = None  # falls linearly to 0; None: 2e-3, of weights 7e-4
-    gae_lambda: float = 0.9  # per decision
-    ent_coef: float = 0.003
-    clip_range: float = 0.2
-    log_std: float = -0.7  # log of the spread of continuous actions at first
-    net: tuple[int, ...] = (64, 64)  # hidden layers, of policy and of value
-    gamma_day: float | None = None  # discount of a day; None: the world's
+class RLlibPPOSettings(PPOSettings, Runners):
+    """How PPO learns: as SB3's (sb3.py); lanes are shared by all runners."""
 
 
 @dataclass(frozen=True)
@@ -74,19 +62,10 @@ class RLlibAPPOSettings(Runners):
 
 
 @dataclass(frozen=True)
-class RLlibDQNSettings(Runners):
+class RLlibDQNSettings(DQNSettings, Runners):
     """How DQN learns: as SB3's (sb3.py), on smaller batches, as RLlib's replay is slow."""
 
-    lanes: int = 128  # users served side by side, over all runners
-    buffer_size: int = 200_000  # decisions remembered
     batch_size: int = 256
-    gradient_steps: int = 4  # per step of all users
-    learning_rate: float = 1e-3  # falls linearly to 0
-    target_update_interval: int = 1_000  # decisions
-    exploration_fraction: float = 0.5  # of the budget, in which epsilon falls from 1 ...
-    exploration_final_eps: float = 0.05  # ... to this
-    net: tuple[int, ...] = (64, 64)
-    gamma_day: float | None = None  # discount of a day; None: the world's
 
 
 class RLlibPolicy(BasePolicy):
@@ -197,7 +176,7 @@ class RLlibPolicy(BasePolicy):
             place = kept.resumed * max(1, chosen.runners)  # nobody is met a second time
         people, expected = _gather(make_cohort, chosen, seed, place)
         here = None if chosen.address else max(chosen.runners, os.cpu_count() or 1)
-        with on_ray(chosen.address, cpus=here) as nodes, _one_thread():
+        with on_ray(chosen.address, cpus=here) as nodes, one_torch_thread():
             training.check_room(chosen.runners, nodes)
             configure = getattr(configs, cls.algorithm.lower())
             config = configure(people, chosen, budget_steps, expected)

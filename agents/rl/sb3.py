@@ -9,8 +9,6 @@ The saved model is SB3's own zip: `PPO.load(folder / "model.zip")` reads it too.
 pickles; load none that you do not trust.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar, Self, get_type_hints
@@ -18,7 +16,7 @@ from typing import Any, ClassVar, Self, get_type_hints
 import numpy as np
 import numpy.typing as npt
 
-from longplay.agents.extras import require
+from longplay.agents.extras import one_torch_thread, require
 from longplay.agents.policy import (
     HEADER,
     Act,
@@ -159,7 +157,7 @@ class SB3Policy(BasePolicy):
         if returns is not None:
             policy._expect(returns.mean * scale)
             model.set_logger(logger_to(tensorboard, log))
-            with _one_thread():
+            with one_torch_thread():
                 model.learn(budget_steps, callback=Reporter(venv, budget_steps, progress))
         model.env = model.replay_buffer = None  # users and memories stay behind
         return policy
@@ -314,19 +312,6 @@ class DQNPolicy(SB3Policy):
         chances = np.full((n, actions), epsilon / actions)
         chances[np.arange(n), values.argmax(axis=1)] += 1.0 - epsilon
         return Act(*_choose(chances, rng, self.explore))
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """Small nets: more threads only wait for each other."""
-    import torch
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def _numpy(tensor: Any) -> npt.NDArray[np.float64]:
