@@ -1,8 +1,6 @@
 """Optional libraries: one sentence that says which extra brings a missing one."""
 
 import importlib.util
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 LIBRARIES = {
     "rl": ("stable_baselines3", "torch"),
@@ -25,16 +23,3 @@ def require(extra: str | None, wanted_by: str) -> None:
                 f"{wanted_by} needs {library}, which is not installed; "
                 f'run: pip install "longplay[{extra}]"'
             )
-
-
-@contextmanager
-def one_torch_thread() -> Iterator[None]:
-    """One thread for torch: small nets only wait for more, and results are equal on any machine."""
-    import torch
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)

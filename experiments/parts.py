@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy.typing as npt
 
-from longplay.agents import extras
+from longplay.agents.rl import threads
 from longplay.experiments.evaluate import Evaluation
 from longplay.experiments.jobs import Told
 from longplay.experiments.populations.crowd import Crowd
@@ -334,4 +334,4 @@ def save_policy(policy: Any, path: Path) -> None:
 
 def one_torch_thread(extra: str | None) -> AbstractContextManager[None]:
     """One thread for torch, if the agent needs it."""
-    return extras.one_torch_thread() if extra in ("rl", "ray") else nullcontext()
+    return threads.one_torch_thread() if extra in ("rl", "ray") else nullcontext()

@@ -19,12 +19,13 @@ import numpy as np
 import numpy.typing as npt
 
 from longplay.agents.cluster import on_ray
-from longplay.agents.extras import one_torch_thread, require
+from longplay.agents.extras import require
 from longplay.agents.policy import Act, BasePolicy, Log, MakeCohort, Obs, Progress
 from longplay.agents.registry import agent
 from longplay.agents.rl._rllib_env import People, flat, random_returns
 from longplay.agents.rl._towers import Layers, Shape, forward, relu, softmax
 from longplay.agents.rl.sb3 import DQNSettings, PPOSettings, _choose
+from longplay.agents.rl.threads import one_torch_thread
 from longplay.envs.cohort import Cohort
 
 

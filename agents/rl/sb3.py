@@ -16,7 +16,7 @@ from typing import Any, ClassVar, Self, get_type_hints
 import numpy as np
 import numpy.typing as npt
 
-from longplay.agents.extras import one_torch_thread, require
+from longplay.agents.extras import require
 from longplay.agents.policy import (
     HEADER,
     Act,
@@ -30,6 +30,7 @@ from longplay.agents.policy import (
     write_header,
 )
 from longplay.agents.registry import agent
+from longplay.agents.rl.threads import one_torch_thread
 from longplay.envs.cohort import Cohort
 
 MODEL = "model.zip"
