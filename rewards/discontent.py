@@ -40,6 +40,7 @@ from longplay.rewards.step import Step, Values
 
 ENDS = ("good", "bad")  # classes 0 and 1 of the table; 2 is neither
 AT_THE_END = "0 within a session"
+MOST_PLAYS = 62  # of a row of slots, one bit each; slates have at most 50 positions
 
 
 @dataclass(frozen=True)
@@ -99,14 +100,26 @@ class FatigueEstimate(Signal):
 
 @compiled
 def count_fast(slots: Any, minutes: float, run: int, out: Any) -> None:
-    """Equation (4) of every row; in products, as whether a slot holds a play is a coin toss."""
+    """Equation (4) of every row.
+
+    The plays of a row are the bits of a number, 1 for a fast one. A bit that r - 1 others follow
+    outlives r - 1 times `bits & bits >> 1`; from it the run grows back by `bits | bits << 1`. No
+    branch hangs on whether a slot holds a play, which is a coin toss.
+    """
+    shifts = min(run, MOST_PLAYS + 1) - 1
     for i in range(len(slots)):
-        total = length = 0
+        bits = 0
         for slot in slots[i]:
-            play = (slot.shows >= 0) & (slot.played == 1)
-            fast = play & (slot.minutes < minutes)
-            length = (length + fast) * (1 - (play & (not fast)))
-            total += fast * (run * (length == run) + (length > run))
+            play = int((slot.shows >= 0) & (slot.played == 1))
+            bits = (bits << play) | (play & int(slot.minutes < minutes))
+        for _ in range(shifts):
+            bits &= bits >> 1
+        for _ in range(shifts):
+            bits |= bits << 1
+        total = 0
+        while bits:
+            bits &= bits - 1  # takes the lowest one away
+            total += 1
         out[i] = total
 
 
@@ -135,6 +148,10 @@ class FastSkips(Signal):
         """Equation (4)."""
         out = np.empty(step.outcomes.size)
         slots = behaviour.records(step.need("slots", self), len(out))
+        if slots.shape[1] > MOST_PLAYS:
+            raise ValueError(
+                f"{self} got slots of {slots.shape[1]} positions; it reads at most {MOST_PLAYS}"
+            )
         count_fast(slots, self.seconds / 60.0, self.run, out)
         return out.reshape(step.outcomes.shape)
 

@@ -61,6 +61,14 @@ def test_fast_skips_by_hand():
     assert FastSkips(seconds=100, run=1)(step).tolist() == [4.0, 3.0, 2.0, 0.0]
 
 
+def test_the_longest_row_is_counted_and_a_longer_one_refused():
+    assert FastSkips(run=62)(step_of([[1] * 62])).tolist() == [62.0]
+    assert FastSkips(run=63)(step_of([[1] * 62])).tolist() == [0.0]
+    assert FastSkips(run=10**9)(step_of([[1] * 62])).tolist() == [0.0]
+    with pytest.raises(ValueError, match="slots of 63 positions; it reads at most 62"):
+        FastSkips()(step_of([[1] * 63]))
+
+
 def plainly(row, seconds, run):
     """Fast skips in runs, one after the other."""
     fast = [what < seconds for what in row if isinstance(what, (int, float))]
