@@ -88,6 +88,17 @@ def on_ray(
             f"cpus={cpus} came with the address {address!r}; a cluster that runs already has the "
             "processors that it was started with, so leave cpus away"
         )
+    _connect(address, cpus, threads, temporary)
+    try:
+        yield living_nodes()
+    finally:
+        ray.shutdown()
+
+
+def _connect(address: str | None, cpus: int | None, threads: int, temporary: str | None) -> None:
+    """Start a cluster here, or join one; NoCluster if it does not let us in."""
+    import ray
+
     where: dict[str, Any]
     if address is None:
         where = {"address": "local", "num_cpus": cpus, "include_dashboard": False,
@@ -108,10 +119,6 @@ def on_ray(
             raise
         why = " ".join(str(error).split()).split(". ")[0].rstrip(".")
         raise no_cluster(address, f"{why}; {TOKEN}") from None
-    try:
-        yield living_nodes()
-    finally:
-        ray.shutdown()
 
 
 def check_answers(address: str) -> None:

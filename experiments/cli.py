@@ -197,9 +197,10 @@ def audit(words: list[str]) -> int:
 @command
 def sweep(words: list[str]) -> int:
     """Vary settings of agents and worlds: grid, random or optuna, here or on Ray."""
+    from longplay.experiments.ray_jobs import with_address
     from longplay.experiments.sweep import command as page
 
-    files, options = positional(page.with_address(words), flags=("--resume", "--no-resume"))
+    files, options = positional(with_address(words), flags=("--resume", "--no-resume"))
     need("rich", "longplay sweep")
     need("scipy", "longplay sweep")
     asked = parse(page.Sweep, options, page.Sweep())

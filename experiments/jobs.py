@@ -22,13 +22,13 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Any, Protocol
 
+from longplay.agents.cluster import THREAD_VARIABLES
+
 Told = Callable[[str, float], None]  # (what it is doing, share done 0..1)
 Work = Callable[[Any, Told], None]  # (job, told); must be importable by name
 Watch = Callable[[Any, str, float], None]  # (job, what it is doing, share done 0..1)
 Then = Callable[[Any], Iterable[Any]]  # job that is done -> jobs that can be done now
 
-THREAD_VARIABLES = ("NUMBA_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS",
-                    "OPENBLAS_NUM_THREADS")  # fmt: skip
 PAUSE = 0.2  # least time between two reports of one worker [s]
 DONE = "done"
 LOST = "lost"  # its worker was, and it is done again from its start
@@ -93,17 +93,16 @@ def do_here(work: Work, jobs: Sequence[Any], watch: Watch, then: Then | None) ->
 
 
 class Losses:
-    """Which jobs lost a worker, and how often."""
+    """Which jobs lost a worker."""
 
     def __init__(self) -> None:
-        self._jobs: list[tuple[Any, int]] = []
+        self._jobs: list[Any] = []  # one entry a loss
 
     def again(self, job: Any, how: str) -> None:
         """Note a loss; JobFailed if the job has lost as many workers as it may have."""
-        times = 1 + next((n for known, n in self._jobs if known is job), 0)
-        if times >= TRIES:
+        self._jobs.append(job)
+        if sum(known is job for known in self._jobs) >= TRIES:
             raise JobFailed(job, f"{how}, twice; is the machine out of memory?", "")
-        self._jobs.append((job, times))
 
 
 class Crew:

@@ -251,11 +251,15 @@ def land(parcel: bytes, folder: Path) -> None:
 
 
 def with_address(words: Sequence[str]) -> list[str]:
-    """The words of a command, where ``--ray`` without an ADDRESS has got one."""
-    return [
-        f"--ray={HERE}" if word == "--ray" and following.startswith("-") else word
-        for word, following in zip(words, [*words, "--"][1:], strict=True)
-    ]
+    """The words of a command, where ``--ray`` without an ADDRESS has got one.
+
+    What follows is none if it is an option, or the file of a sweep.
+    """
+    given = []
+    for word, following in zip(words, [*words, "--"][1:], strict=True):
+        alone = word == "--ray" and (following.startswith("-") or following.endswith(".toml"))
+        given.append(f"--ray={HERE}" if alone else word)
+    return given
 
 
 def executor_of(ray: str | None, jobs: int | None) -> Executor:

@@ -14,6 +14,7 @@ from typing import Any
 
 from longplay.experiments.board import beside_python
 from longplay.experiments.jobs import JobFailed
+from longplay.experiments.ray_jobs import HERE
 from longplay.experiments.run import Refused, RunFolder
 from longplay.experiments.sweep.carry import Execute, carry_out, check_sweep, open_run
 from longplay.experiments.sweep.config import Stop, check_numbers, read_config
@@ -21,8 +22,6 @@ from longplay.experiments.sweep.config import Sweep as Config
 from longplay.experiments.sweep.processes import in_processes
 from longplay.experiments.sweep.results import row_of, spoken
 from longplay.experiments.sweep.trial import FAILED, Job, Result
-
-HERE = "here"  # the address of a cluster of this machine's own
 
 
 @dataclass(frozen=True)
@@ -41,15 +40,6 @@ class Sweep:
     stop: Stop | None = (
         None  # end poor trials early: halving, or asha on Ray; None: as the file says
     )
-
-
-def with_address(words: Sequence[str]) -> list[str]:
-    """The words, where `--ray` without an address has got one."""
-    given = []
-    for word, following in zip(words, [*words, "--"][1:], strict=True):
-        alone = word == "--ray" and (following.startswith("-") or following.endswith(".toml"))
-        given.append(f"--ray={HERE}" if alone else word)
-    return given
 
 
 def command(asked: Sweep, files: Sequence[str], words: Sequence[str]) -> int:

@@ -14,6 +14,7 @@ from pytest import approx
 
 from longplay.experiments.cli import main
 from longplay.experiments.compare import compare
+from longplay.experiments.ray_jobs import with_address
 from longplay.experiments.run import Refused
 from longplay.experiments.settings import Settings
 from longplay.experiments.stats import Bootstrap
@@ -24,7 +25,6 @@ from longplay.experiments.sweep.carry import (
     check_sweep,
     open_run,
 )
-from longplay.experiments.sweep.command import with_address
 from longplay.experiments.sweep.config import Choices, Range, Sweep
 from longplay.experiments.sweep.processes import in_processes
 from longplay.experiments.sweep.results import interval
