@@ -3,9 +3,7 @@
 SESSION tells of the session so far: what came before the step (from the state at the decision) and
 the step itself (from its outcomes), so that it hardly matters whether decisions are made by fetch
 or by session. ENDING tells of the last fetch, position by position. Models fitted to panels
-(panels.py) stand on these. All is one compiled loop over rows; a row never feels another. Such a
-model takes about a twentieth of the time of a step of AdLoad; two of them, and what hands them the
-state, more than a tenth.
+(panels.py) stand on these. All is one compiled loop over blocks of rows; a row never feels another.
 """
 
 from typing import Any
@@ -15,8 +13,8 @@ import numpy.typing as npt
 
 from longplay.envs.compiled import compiled, law
 from longplay.envs.spaces import USER_FEATURES, share_of
-from longplay.envs.state import OUTCOME, SLOT
-from longplay.rewards.step import Step, Values, visible
+from longplay.envs.state import SLOT
+from longplay.rewards.step import VISIBLE, Step, Values
 
 Floats = npt.NDArray[np.float64]
 
@@ -42,8 +40,11 @@ ENDING = (  # of the last fetch
     "full", "last_minutes",  # 1 if all was seen; m / (m + 3) of the last play's minutes m
 )  # fmt: skip
 HALVES = (30.0, 10.0, 3.0, 1.0, 3.0, 3.0)  # of SO_FAR, as spaces.observe squeezes them
-VISIBLE = visible(np.zeros(0, OUTCOME)).dtype  # outcomes as a Step has them
 CLASSES = 4  # columns of every table of weights; fewer classes leave the rest at -1e9
+
+ROWS = 32  # taken at once, feature by feature: so the compiler reckons several rows in one go
+MINUTES, PLAYS, SKIPS, LIKES, FETCHES, ADS = range(6)  # of SO_FAR
+FRESH, LOOKED = 6, 12  # in the room for raw numbers: of the step, in SO_FAR's order, and looked
 
 _HISTORY = np.array([USER_FEATURES.index(name) for name in HISTORY])
 _SO_FAR = np.array(
@@ -55,128 +56,131 @@ _SO_FAR = np.array(
         )
     ]
 )
-_HALVES = np.array(HALVES)
+_HALVES = np.array(HALVES, np.float32)
+_single: Any = np.float32  # as all in the loops
+_NONE, _ONE, _THREE, _TENTH, _HUNDREDTH = map(_single, (0.0, 1.0, 3.0, 0.1, 0.01))
+_LESS = _single(0.99999)  # than 1: what stands for a sum beyond all bounds
 
 
 @law
-def tell_session(x: Any, state: Any, out: Any, history: Any, so_far: Any, h: Any) -> None:
-    """SESSION of one row, its state (30,) and its outcome, into x."""
-    for k in range(len(history)):
-        x[k] = state[history[k]]
-    at = len(history)
-    for k in range(6):
-        before = min(float(state[so_far[k]]), 0.99999)
-        x[at + k] = h[k] * before / (1.0 - before)
-    x[at] += out.minutes
-    x[at + 1] += out.plays
-    x[at + 2] += out.skips
-    x[at + 3] += out.likes
-    x[at + 4] += out.fetches
-    x[at + 5] += out.ad_views
-    minutes, plays, skips = x[at], x[at + 1], x[at + 2]
-    fetches, ads = x[at + 4], x[at + 5]
-    for k in range(6):
-        x[at + k] = share_of(x[at + k], h[k])
-    at += 6
-    x[at] = skips / max(plays, 1.0)
-    x[at + 1] = share_of(minutes / max(plays, 1.0), 3.0)
-    x[at + 2] = 0.1 * plays / max(fetches, 1.0)
-    x[at + 3] = 0.01 * minutes
-    x[at + 4] = 0.1 * fetches
-    x[at + 5] = 0.1 * ads
-    x[at + 6] = (out.looked - out.plays) / max(out.looked, 1.0)
-    x[at + 7] = out.ended
+def gather(x: Any, raw: Any, many: int, first: int, state: Any, outcomes: Any) -> None:
+    """What rows `first` and on bring: HISTORY and `ended` into x, the rest into raw (13, ROWS)."""
+    ended = len(HISTORY) + 13
+    for r in range(many):
+        row = state[first + r]
+        for k in range(len(HISTORY)):
+            x[k, r] = row[_HISTORY[k]]
+        for k in range(len(SO_FAR)):
+            raw[k, r] = row[_SO_FAR[k]]
+        out = outcomes[first + r]
+        raw[FRESH + MINUTES, r] = out.minutes
+        raw[FRESH + PLAYS, r] = out.plays
+        raw[FRESH + SKIPS, r] = out.skips
+        raw[FRESH + LIKES, r] = out.likes
+        raw[FRESH + FETCHES, r] = out.fetches
+        raw[FRESH + ADS, r] = out.ad_views
+        raw[LOOKED, r] = out.looked
+        x[ended, r] = out.ended
 
 
 @law
-def tell_ending(x: Any, at: int, slots: Any) -> None:
-    """ENDING of the slots (k,) of one row into x, from place `at`."""
-    looks = plays = kept = missed = kept_last = ad_last = last = 0.0
-    for slot in slots:
-        if slot.seen == 0:
-            continue
-        looks += 1.0
-        kept_last = ad_last = 0.0
-        if slot.shows < 0:
-            ad_last = 1.0
-            continue
-        if slot.played == 1:
-            plays += 1.0
-            last = slot.minutes
-        if slot.played == 1 and slot.skipped == 0:
-            kept += 1.0
-            kept_last = 1.0
-            missed = 0.0
-        else:
-            missed += 1.0
-    x[at] = 0.1 * looks
-    x[at + 1] = 0.1 * plays
-    x[at + 2] = 0.1 * kept
-    x[at + 3] = 0.1 * missed
-    x[at + 4] = kept_last
-    x[at + 5] = ad_last
-    x[at + 6] = 1.0 if looks == len(slots) else 0.0
-    x[at + 7] = share_of(last, 3.0)
-
-
-@law
-def score(x: Any, weights: Any, below: bool, out: Any, i: int) -> None:
-    """x . weights + their last row, into the four columns of out; less their largest, if below."""
-    k = len(x)
-    a, b, c, d = weights[k, 0], weights[k, 1], weights[k, 2], weights[k, 3]
-    for f in range(k):
-        value = x[f]
-        a += value * weights[f, 0]
-        b += value * weights[f, 1]
-        c += value * weights[f, 2]
-        d += value * weights[f, 3]
-    most = max(max(a, b), max(c, d)) if below else 0.0
-    out[0, i] = a - most
-    out[1, i] = b - most
-    out[2, i] = c - most
-    out[3, i] = d - most
+def tell_session(x: Any, raw: Any, many: int) -> None:
+    """The rest of SESSION into x (f, ROWS); raw then holds sums of the session."""
+    at = len(HISTORY)
+    for k in range(len(SO_FAR)):
+        half = _HALVES[k]
+        for r in range(many):
+            before = min(raw[k, r], _LESS)
+            raw[k, r] = half * before / (_ONE - before) + raw[FRESH + k, r]
+            x[at + k, r] = share_of(raw[k, r], half)
+    at += len(SO_FAR)
+    for r in range(many):
+        x[at, r] = raw[SKIPS, r] / max(raw[PLAYS, r], _ONE)
+    for r in range(many):
+        x[at + 1, r] = share_of(raw[MINUTES, r] / max(raw[PLAYS, r], _ONE), _THREE)
+    for r in range(many):
+        x[at + 2, r] = _TENTH * raw[PLAYS, r] / max(raw[FETCHES, r], _ONE)
+    for r in range(many):
+        x[at + 3, r] = _HUNDREDTH * raw[MINUTES, r]
+        x[at + 4, r] = _TENTH * raw[FETCHES, r]
+        x[at + 5, r] = _TENTH * raw[ADS, r]
+    for r in range(many):
+        passed = raw[LOOKED, r] - raw[FRESH + PLAYS, r]
+        x[at + 6, r] = passed / max(raw[LOOKED, r], _ONE)
 
 
 @compiled
-def session_scores(
-    rows: Any,
-    state: Any,
-    outcomes: Any,
-    weights: Any,
-    below: bool,
-    x: Any,
-    out: Any,
-    history: Any,
-    so_far: Any,
-    h: Any,
-) -> None:
-    """Scores of some rows, from SESSION; x is room for one row, or for all of them to be kept."""
-    for at in range(len(rows)):
-        i, row = rows[at], x[at % len(x)]
-        tell_session(row, state[i], outcomes[i], history, so_far, h)
-        score(row, weights, below, out, at)
+def tell_ending(slots: Any, out: Any) -> None:
+    """ENDING of slots (n, k) into out (8, n).
+
+    No branch hangs on what a slot holds, which is a coin toss.
+    """
+    for i in range(len(slots)):
+        looks = organics = plays = kept = reached = kept_last = ad_last = 0
+        last = _NONE
+        for slot in slots[i]:
+            seen = int(slot.seen)
+            organic = seen & int(slot.shows >= 0)
+            play = organic & int(slot.played)
+            keep = play & (1 - int(slot.skipped))
+            looks += seen
+            organics += organic
+            plays += play
+            kept += keep
+            reached = organics if keep else reached
+            kept_last = keep if seen else kept_last
+            ad_last = seen - organic if seen else ad_last
+            minutes = slot.minutes  # read it anyhow: not to read it would be a branch
+            last = minutes if play else last
+        out[0, i] = _TENTH * np.float32(looks)
+        out[1, i] = _TENTH * np.float32(plays)
+        out[2, i] = _TENTH * np.float32(kept)
+        out[3, i] = _TENTH * np.float32(organics - reached)
+        out[4, i] = kept_last
+        out[5, i] = ad_last
+        out[6, i] = 1.0 if looks == slots.shape[1] else 0.0
+        out[7, i] = share_of(last, _THREE)
+
+
+@law
+def score(sums: Any, x: Any, many: int, weights: Any, below: bool) -> None:
+    """x . weights + their last row, into sums (4, ROWS); less their largest, if below."""
+    own = weights[len(x)]
+    for c in range(CLASSES):
+        for r in range(many):
+            sums[c, r] = own[c]
+    for f in range(len(x)):
+        a, b, c, d = weights[f, 0], weights[f, 1], weights[f, 2], weights[f, 3]
+        for r in range(many):
+            value = x[f, r]
+            sums[0, r] += value * a
+            sums[1, r] += value * b
+            sums[2, r] += value * c
+            sums[3, r] += value * d
+    if below:
+        for r in range(many):
+            most = max(max(sums[0, r], sums[1, r]), max(sums[2, r], sums[3, r]))
+            for c in range(CLASSES):
+                sums[c, r] -= most
 
 
 @compiled
-def ending_scores(
-    rows: Any,
-    state: Any,
-    outcomes: Any,
-    slots: Any,
-    weights: Any,
-    below: bool,
-    x: Any,
-    out: Any,
-    history: Any,
-    so_far: Any,
-    h: Any,
+def all_scores(
+    state: Any, outcomes: Any, ending: Any, weights: Any, below: bool, room: Any, out: Any
 ) -> None:
-    """Scores of some rows, from SESSION and ENDING."""
-    for at in range(len(rows)):
-        i, row = rows[at], x[at % len(x)]
-        tell_session(row, state[i], outcomes[i], history, so_far, h)
-        tell_ending(row, len(row) - 8, slots[i])
-        score(row, weights, below, out, at)
+    """Scores of all rows into out (4, n), from SESSION and what else is told, ending (k, n)."""
+    x, raw, sums = room
+    for first in range(0, len(outcomes), ROWS):
+        many = min(ROWS, len(outcomes) - first)
+        gather(x, raw, many, first, state, outcomes)
+        tell_session(x, raw, many)
+        for k in range(len(ending)):
+            for r in range(many):
+                x[len(SESSION) + k, r] = ending[k, first + r]
+        score(sums, x, many, weights, below)
+        for c in range(CLASSES):
+            for r in range(many):
+                out[c, first + r] = sums[c, r]
 
 
 @compiled
@@ -193,67 +197,67 @@ def mix(shares: Any, weights: Any, out: Any) -> None:
 def features(step: Step, ending: bool) -> Floats:
     """SESSION, or SESSION and ENDING, of every row, (n, f): what a model is fitted to."""
     names = len(SESSION) + (len(ENDING) if ending else 0)
-    rows = np.arange(step.outcomes.size)
-    x = np.empty((max(len(rows), 1), names))
-    _run(step, rows, np.zeros((names + 1, CLASSES)), x, np.empty((CLASSES, len(rows))), False)
-    return x[: len(rows)]
+    out = np.empty((step.outcomes.size, names))
+    for k in range(names):  # as the scores of weights that are 1 for one feature
+        weights = np.zeros((names + 1, CLASSES))
+        weights[k, 0] = 1.0
+        out[:, k] = scores(step, weights)[0]
+    return out
 
 
-def scores(step: Step, weights: Floats, rows: Any = None) -> Floats:
-    """Linear scores (4, rows) of weights (f + 1, 4) of SESSION, or of it with ENDING.
+def scores(step: Step, weights: Floats) -> Floats:
+    """Linear scores (4, n) of weights (f + 1, 4) of SESSION, or of it with ENDING.
+
+    In single precision: good to (f + 2) 2^-24 sum |x w|, x the features and 1.
 
     Args:
         step: any shape; its rows are counted as if it were flat.
         weights: as panels.table gives them.
-        rows: numbers of rows (rows,); None takes all.
     """
-    rows = np.arange(step.outcomes.size) if rows is None else rows
-    out = np.empty((CLASSES, len(rows)))
-    _run(step, rows, weights, np.empty((1, len(weights) - 1)), out, False)
+    out = np.empty((CLASSES, step.outcomes.size))
+    _run(step, weights, out, False)
     return out
 
 
-def mean_of(step: Step, weights: Floats, worth: Any, rows: Any = None) -> Floats:
-    """The mean (rows,) of what each class is worth (4,), by softmax of the scores.
+def mean_of(step: Step, weights: Floats, worth: Any) -> Floats:
+    """The mean (n,) of what each class is worth (4,), by softmax of the scores.
 
-    Chances are good to 1e-6: their exponentials are taken in single precision.
+    Chances are good to about 1e-5 of themselves: they too are reckoned in single precision.
     """
-    rows = np.arange(step.outcomes.size) if rows is None else rows
-    shares = np.empty((CLASSES, len(rows)), np.float32)
-    _run(step, rows, weights, np.empty((1, len(weights) - 1)), shares, True)
+    shares = np.empty((CLASSES, step.outcomes.size), np.float32)
+    _run(step, weights, shares, True)
     np.exp(shares, out=shares)
-    out = np.empty(len(rows))
+    out = np.empty(step.outcomes.size)
     mix(shares, np.asarray(worth, np.float64), out)
     return out
 
 
-def chances(step: Step, weights: Floats, rows: Any = None) -> Floats:
-    """Softmax of the scores: probabilities (4, rows)."""
-    return np.stack([mean_of(step, weights, worth, rows) for worth in np.eye(CLASSES)])
+def chances(step: Step, weights: Floats) -> Floats:
+    """Softmax of the scores: probabilities (4, n)."""
+    return np.stack([mean_of(step, weights, worth) for worth in np.eye(CLASSES)])
 
 
-def _run(step: Step, rows: Any, weights: Floats, x: Floats, out: Any, below: bool) -> None:
+def _run(step: Step, weights: Floats, out: Any, below: bool) -> None:
     state = step.need("state", "a model of behaviour")
     state = np.ascontiguousarray(state.reshape(-1, state.shape[-1]), np.float32)
     outcomes = alike(step.outcomes.reshape(-1), VISIBLE)
-    places = (_HISTORY, _SO_FAR, _HALVES)
-    if x.shape[1] == len(SESSION):
-        session_scores(rows, state, outcomes, weights, below, x, out, *places)
-    else:
-        slots = records(step.need("slots", "a model of a session's end"), len(outcomes))
-        ending_scores(rows, state, outcomes, slots, weights, below, x, out, *places)
+    wide = (len(weights) - 1, LOOKED + 1, CLASSES)
+    room = tuple(np.empty((rows, ROWS), np.float32) for rows in wide)
+    weights = np.asarray(weights, np.float32)
+    ending = np.empty((len(weights) - 1 - len(SESSION), len(outcomes)), np.float32)
+    if len(ending):
+        slots = step.need("slots", "a model of a session's end")
+        tell_ending(records(slots, len(outcomes)), ending)
+    all_scores(state, outcomes, ending, weights, below, room, out)
 
 
-def ends(step: Step) -> npt.NDArray[np.intp]:
-    """Numbers of the rows in which a session ended."""
-    return np.flatnonzero(step.outcomes["ended"] > 0)
+def at_the_end(step: Step, values: Floats) -> Values:
+    """Values (n,) where a session ended, 0 elsewhere, in the shape of the outcomes.
 
-
-def spread(step: Step, rows: Any, values: Floats) -> Values:
-    """Values of some rows, and 0 in all others, in the shape of the outcomes."""
-    out = np.zeros(step.outcomes.size)
-    out[rows] = values
-    return out.reshape(step.outcomes.shape)
+    All rows were judged: half of them cost as much, for memory is fetched ahead in rows.
+    """
+    ended = step.outcomes["ended"]  # 0 or 1
+    return np.asarray(values.reshape(ended.shape) * ended, np.float64)
 
 
 def records(slots: npt.NDArray[Any], rows: int) -> npt.NDArray[Any]:

@@ -114,6 +114,27 @@ def _quantiles(values: Floats, weight: Floats, levels: Floats) -> Floats:
     return np.asarray(np.interp(levels, middle, values), np.float64)
 
 
+class OfItems:
+    """Numbers of every item, in one piece: found once for a catalogue that cannot be written to.
+
+    The last catalogue is known again. Of a large one, records are too far apart to look plays up.
+    """
+
+    def __init__(self, find: Callable[[npt.NDArray[Any]], npt.NDArray[Any]]) -> None:
+        self._find = find
+        self._known: tuple[weakref.ref[Any], npt.NDArray[Any]] | None = None
+
+    def __call__(self, items: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """Numbers of these items (items, ...)."""
+        known = self._known  # once: threads may share this
+        if known is not None and known[0]() is items:
+            return known[1]
+        found = self._find(items)
+        if not items.flags.writeable:
+            self._known = weakref.ref(items), found
+        return found
+
+
 class Grid:
     """A table as the loop reads it: probabilities at equal steps of minutes, in CELLS a band."""
 
@@ -125,15 +146,11 @@ class Grid:
         self.cells = np.asarray(CELLS / tops, np.float32)  # (bands,) cells a minute [1/min]
         beyond = np.ones((len(tops), 1))  # longer than any play of the band
         self.chances = np.hstack([np.stack(chances), beyond]).astype(np.float32)  # CELLS + 2 a band
-        self._seen: weakref.ref[Any] | None = None
-        self._bands = np.empty(0, np.uint16)
+        self.bands = OfItems(self._bands)
 
-    def bands(self, items: npt.NDArray[Any]) -> npt.NDArray[np.uint16]:
-        """The band of every item (items,): found once for a catalogue that cannot be written to."""
-        if self._seen is None or self._seen() is not items:
-            self._bands = np.searchsorted(self.edges, items["minutes"], "right").astype(np.uint16)
-            self._seen = None if items.flags.writeable else weakref.ref(items)
-        return self._bands
+    def _bands(self, items: npt.NDArray[Any]) -> npt.NDArray[np.uint16]:
+        """The band of every item (items,)."""
+        return np.searchsorted(self.edges, items["minutes"], "right").astype(np.uint16)
 
     def judge(self, step: Step, who: object) -> Values:
         """Equation (2)."""
@@ -183,12 +200,12 @@ def sum_ranks(slots: Any, bands: Any, cells: Any, chances: Any, out: Any) -> int
 def count_finished(slots: Any, durations: Any, share: float, out: Any) -> int:
     """Equation (1) of every row. Returns the first item beyond the catalogue, or -1."""
     for i in range(len(slots)):
-        total = 0.0
+        total = 0
         for slot in slots[i]:
-            if slot.shows >= 0 and slot.played == 1:
-                if slot.shows >= len(durations):
-                    return int(slot.shows)
-                total += slot.minutes >= share * durations[slot.shows]
+            if slot.shows >= len(durations):
+                return int(slot.shows)
+            play = slot.played * (slot.shows >= 0)
+            total += play * (slot.minutes >= share * durations[play * slot.shows])
         out[i] = total
     return -1
 
@@ -211,9 +228,10 @@ def over_plays(
     return out.reshape(step.outcomes.shape)
 
 
+@OfItems
 def lengths(items: npt.NDArray[Any]) -> npt.NDArray[Any]:
     """Durations of a catalogue (items,) [min]."""
-    return np.asarray(items["minutes"])
+    return np.ascontiguousarray(items["minutes"])
 
 
 @dataclass(frozen=True)

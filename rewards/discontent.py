@@ -39,6 +39,7 @@ from longplay.rewards.signals import Signal
 from longplay.rewards.step import Step, Values
 
 ENDS = ("good", "bad")  # classes 0 and 1 of the table; 2 is neither
+WORTH = dict(zip(ENDS, np.eye(behaviour.CLASSES), strict=False))  # 1 for that class
 AT_THE_END = "0 within a session"
 MOST_PLAYS = 62  # of a row of slots, one bit each; slates have at most 50 positions
 
@@ -67,10 +68,8 @@ class Abandonment(Signal):
         """Equation (1) or (2)."""
         for part in ("state", "slots"):
             step.need(part, self)
-        rows = behaviour.ends(step)
-        worth = np.eye(behaviour.CLASSES)[ENDS.index(self.end)]
-        chance = behaviour.mean_of(step, table("endings", self.panel), worth, rows)
-        return behaviour.spread(step, rows, chance)
+        chance = behaviour.mean_of(step, table("endings", self.panel), WORTH[self.end])
+        return behaviour.at_the_end(step, chance)
 
 
 @dataclass(frozen=True)
@@ -93,9 +92,13 @@ class FatigueEstimate(Signal):
     def judge(self, step: Step) -> Values:
         """Equation (3)."""
         step.need("state", self)
-        rows = behaviour.ends(step)
-        level = behaviour.scores(step, table("fatigue", self.panel), rows)[0]
-        return behaviour.spread(step, rows, np.maximum(level, 0.0))
+        return tiredness(step, self.panel)
+
+
+def tiredness(step: Step, panel: str) -> Values:
+    """Equation (3)."""
+    level = behaviour.scores(step, table("fatigue", panel))[0]
+    return behaviour.at_the_end(step, np.maximum(level, 0.0))
 
 
 @compiled
@@ -146,14 +149,19 @@ class FastSkips(Signal):
 
     def judge(self, step: Step) -> Values:
         """Equation (4)."""
-        out = np.empty(step.outcomes.size)
-        slots = behaviour.records(step.need("slots", self), len(out))
-        if slots.shape[1] > MOST_PLAYS:
-            raise ValueError(
-                f"{self} got slots of {slots.shape[1]} positions; it reads at most {MOST_PLAYS}"
-            )
-        count_fast(slots, self.seconds / 60.0, self.run, out)
-        return out.reshape(step.outcomes.shape)
+        return fast_plays(step, self, self.seconds, self.run)
+
+
+def fast_plays(step: Step, who: object, seconds: float, run: int) -> Values:
+    """Equation (4)."""
+    out = np.empty(step.outcomes.size)
+    slots = behaviour.records(step.need("slots", who), len(out))
+    if slots.shape[1] > MOST_PLAYS:
+        raise ValueError(
+            f"{who} got slots of {slots.shape[1]} positions; it reads at most {MOST_PLAYS}"
+        )
+    count_fast(slots, seconds / 60.0, run, out)
+    return out.reshape(step.outcomes.shape)
 
 
 @dataclass(frozen=True)
@@ -181,7 +189,10 @@ class Dissatisfaction(Signal):
 
     def judge(self, step: Step) -> Values:
         """Equation (5)."""
-        out = self.fast_skips_weight * FastSkips().judge(step)
-        out += self.fatigue_weight * FatigueEstimate(self.panel).judge(step)
+        for part in ("state", "slots"):
+            step.need(part, self)
+        out = fast_plays(step, self, FastSkips.seconds, FastSkips.run)
+        out *= self.fast_skips_weight
+        out += self.fatigue_weight * tiredness(step, self.panel)
         out += step.outcomes["hides"]
         return out

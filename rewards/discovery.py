@@ -20,13 +20,15 @@ import numpy.typing as npt
 
 from longplay.envs.compiled import compiled
 from longplay.envs.state import TOPICS
-from longplay.rewards.completion import LAST_FETCH, ROUNDED, lengths, over_plays
+from longplay.rewards.completion import LAST_FETCH, ROUNDED, OfItems, over_plays
 from longplay.rewards.returns import hours
 from longplay.rewards.settings import positive, share, up_to
 from longplay.rewards.signals import Signal
 from longplay.rewards.step import Outcomes, Step, Values
 
+Floats = npt.NDArray[np.float32]
 LEAST = np.float32(1e-20)  # minutes below which nothing was played
+CHUNK = 1024  # rows whose logarithms are taken at once, and stay near the processor
 
 
 @dataclass(frozen=True)
@@ -36,18 +38,28 @@ class Repeats(Signal):
     name = "repeats"
 
 
+@OfItems
+def lengths_and_novelty(items: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Duration [min] and novelty of a catalogue, (items, 2)."""
+    return np.stack([items["minutes"], items["novelty"]], axis=1)
+
+
 @compiled
-def sum_novelty(slots: Any, durations: Any, novelty: Any, share: float, out: Any) -> int:
-    """The novelty of kept plays of every row. Returns the first unknown item, or -1."""
+def sum_novelty(slots: Any, items: Any, share: float, out: Any) -> int:
+    """The novelty of kept plays of every row. Returns the first unknown item, or -1.
+
+    What is no play is read as one of item 0, and counts 0: see completion.sum_ranks.
+    """
     for i in range(len(slots)):
         total = 0.0
         for slot in slots[i]:
-            if slot.shows >= 0 and slot.played == 1:
-                if slot.shows >= len(durations):
-                    return int(slot.shows)
-                finished = slot.minutes >= share * durations[slot.shows]
-                if finished or slot.liked == 1 or slot.saved == 1:
-                    total += novelty[slot.shows]
+            if slot.shows >= len(items):
+                return int(slot.shows)
+            play = slot.played * (slot.shows >= 0)
+            length, novelty = items[play * slot.shows]
+            finished = slot.minutes >= share * length
+            kept = play * (finished | (slot.liked == 1) | (slot.saved == 1))
+            total += kept * novelty
         out[i] = total
     return -1
 
@@ -76,8 +88,7 @@ class Discovery(Signal):
 
     def judge(self, step: Step) -> Values:
         """Equation (1)."""
-        novelty = step.need("items", self)["novelty"]
-        found = over_plays(step, self, sum_novelty, lengths, novelty, self.share * ROUNDED)
+        found = over_plays(step, self, sum_novelty, lengths_and_novelty, self.share * ROUNDED)
         out = step.outcomes
         known = out["repeats"] / np.maximum(out["plays"] - out["skips"], 1.0)
         return np.asarray(found * np.maximum(1.0 - known, 0.0), np.float64)
@@ -87,34 +98,34 @@ class Discovery(Signal):
 def sum_topics(minutes: Any, weights: Any, total: Any, weighted: Any) -> None:
     """Sums over topics of minutes (n, k), and of minutes times weights (n, k)."""
     for i in range(len(minutes)):
-        a = b = 0.0
+        a = b = np.float32(0.0)
         for k in range(minutes.shape[1]):
-            m = float(minutes[i, k])
-            a += m
-            b += m * weights[i, k]
+            a += minutes[i, k]
+            b += minutes[i, k] * weights[i, k]
         total[i] = a
         weighted[i] = b
 
 
-def sums(minutes: npt.NDArray[Any], weights: npt.NDArray[Any]) -> tuple[Values, Values]:
-    """`sum_topics` of arrays (n, k), (n,) each."""
-    total, weighted = np.empty((2, len(minutes)))
-    sum_topics(minutes, weights, total, weighted)
-    return total, weighted
-
-
-def by_row(minutes: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
+def by_row(minutes: npt.NDArray[Any]) -> Floats:
     """Minutes (..., k) as (n, k) in one piece."""
     return np.ascontiguousarray(minutes.reshape(-1, minutes.shape[-1]), np.float32)
 
 
-def entropy(minutes: npt.NDArray[Any]) -> tuple[Values, Values]:
+def entropy(minutes: npt.NDArray[Any]) -> tuple[Values, Floats]:
     """Equation (2) of minutes by topic (..., k), to 1e-5, 0 where there are none; and their sum."""
     rows = by_row(minutes)
-    total, weighted = sums(rows, np.log(np.maximum(rows, LEAST)))
-    total = np.maximum(total, LEAST)
-    nats = np.clip(np.log(total) - weighted / total, 0.0, np.log(rows.shape[1]))
-    return nats.reshape(minutes.shape[:-1]), total.reshape(minutes.shape[:-1])
+    total, weighted = np.empty((2, len(rows)), np.float32)
+    logs = np.empty((min(CHUNK, len(rows)), rows.shape[1]), np.float32)
+    for first in range(0, len(rows), CHUNK):
+        some = slice(first, first + CHUNK)
+        near = logs[: len(rows) - first]
+        np.log(np.add(rows[some], LEAST, out=near), out=near)
+        sum_topics(rows[some], near, total[some], weighted[some])
+    np.maximum(total, LEAST, out=total)
+    nats = np.log(total) - weighted / total
+    np.minimum(np.maximum(nats, 0.0, out=nats), np.log(rows.shape[1]), out=nats)
+    shape = minutes.shape[:-1]
+    return nats.astype(np.float64).reshape(shape), total.reshape(shape)
 
 
 @dataclass(frozen=True)
@@ -219,8 +230,8 @@ class Generalist(Signal):
         """Equation (5)."""
         minutes = step.need("next_topics", self)
         rows = by_row(minutes)
-        total, squares = sums(rows, rows)
-        score = np.sqrt(squares) / np.maximum(total, LEAST)
-        return np.where(total > LEAST, 1.0 - np.minimum(score, 1.0), 0.0).reshape(
-            minutes.shape[:-1]
-        )
+        total, squares = np.empty((2, len(rows)), np.float32)
+        sum_topics(rows, rows, total, squares)
+        score = np.minimum(np.sqrt(squares) / np.maximum(total, LEAST), 1.0)
+        worth = np.where(total > LEAST, 1.0 - score, 0.0)
+        return worth.astype(np.float64).reshape(minutes.shape[:-1])

@@ -95,11 +95,11 @@ class Objective(ABC):
     def parts(self, step: Step | Outcomes) -> dict[str, Values]:
         """Worth of every row by label of the term, weights included."""
         seen = step if isinstance(step, Step) else Step(step)
-        lived = seen.outcomes["fetches"] > 0
+        fetches = seen.outcomes["fetches"]
         worth = {term.label: np.asarray(weight * term.judge(seen)) for weight, term in self.terms()}
-        if lived.all():  # as with SAME_STEP always
+        if np.count_nonzero(fetches) == fetches.size:  # as with SAME_STEP always
             return worth
-        return {label: np.where(lived, part, 0.0) for label, part in worth.items()}
+        return {label: np.where(fetches > 0, part, 0.0) for label, part in worth.items()}
 
     def named(self, name: str) -> "Objective":
         """The same, as one part of that name.

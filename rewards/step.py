@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from longplay.envs.spaces import USER_FEATURES
-from longplay.envs.state import HIDDEN_OUTCOMES, TOPICS
+from longplay.envs.state import HIDDEN_OUTCOMES, OUTCOME, TOPICS
 
 Outcomes = npt.NDArray[Any]  # OUTCOME, any shape
 Values = npt.NDArray[np.float64]  # the same shape
@@ -135,6 +135,8 @@ def _array(part: object, name: str) -> npt.NDArray[Any]:
 
 def visible(outcomes: Outcomes) -> Outcomes:
     """A view of `outcomes` without its hidden fields; TypeError if it is no OUTCOME array."""
+    if isinstance(outcomes, np.ndarray) and outcomes.dtype is OUTCOME:  # as a cohort's are
+        return outcomes.view(VISIBLE)
     names = getattr(getattr(outcomes, "dtype", None), "names", None)
     if not names or "fetches" not in names:
         kind = getattr(outcomes, "dtype", type(outcomes).__name__)
@@ -150,3 +152,6 @@ def without(records: npt.NDArray[Any], hidden: Iterable[str]) -> npt.NDArray[Any
     every = records.dtype.names or ()
     names = [name for name in every if name not in hidden]
     return records if len(names) == len(every) else records[names]
+
+
+VISIBLE = without(np.zeros(0, OUTCOME), HIDDEN_OUTCOMES).dtype  # of outcomes as a Step has them

@@ -47,8 +47,9 @@ class Watcher:
         self._cohort = cohort
         self._single = isinstance(base, Session)
         self._state: npt.NDArray[Any] | None = None
-        self._spare: npt.NDArray[Any] | None = None  # the state before, to be written over
         self._topics: npt.NDArray[Any] | None = None
+        self._states_kept, self._topics_kept = Kept(), Kept()
+        self._born: tuple[npt.NDArray[Any], npt.NDArray[Any]] | None = None  # lanes, their topics
         self._items: npt.NDArray[Any] | None = None  # one object, so that it is known again
         if "items" in self.needs:
             self._items = without(cohort.shop.items, HIDDEN_ITEMS)
@@ -59,7 +60,7 @@ class Watcher:
     def begin(self, obs: Any) -> None:
         """A reset (of some lanes, or all) led to these observations."""
         if self.needs:
-            self._state, self._topics = self._kept(obs), self._minutes()
+            self._state, self._topics, self._born = self._kept(obs), self._minutes(), None
             self._begun = True
 
     def step(self, obs: Any, info: dict[str, Any]) -> Step:
@@ -77,12 +78,14 @@ class Watcher:
                 "wrapper saw it: call reset on this wrapper first"
             )
         state, topics = self._state, self._topics
+        if topics is not None and self._born is not None:
+            topics[self._born[0]] = self._born[1]
         self._state, self._topics = self._kept(obs), self._minutes()
-        next_topics = self._topics
-        if topics is not None and next_topics is not None:  # newborns have other topics
-            over = self._over(info)
-            if over.any():
-                next_topics = next_topics.copy()
+        next_topics, self._born = self._topics, None
+        if topics is not None and next_topics is not None:
+            over = np.flatnonzero(self._over(info))
+            if len(over):  # who is born there is told of in the next step
+                self._born = over, next_topics[over]
                 next_topics[over] = topics[over]
         next_state = self._state
         if next_state is not None and "final_obs" in info:
@@ -111,23 +114,30 @@ class Watcher:
         return rows[None, :SEEN] if self._single else rows[:, :SEEN]
 
     def _kept(self, obs: Any) -> npt.NDArray[Any] | None:
-        """The same as an array of our own: observations are handed out, and may be written to.
-
-        There are two, in turns, so that the last one stays for a step; new ones cost page faults.
-        """
+        """The same as an array of our own: observations are handed out, and may be written to."""
         rows = self._states(obs)
-        if rows is None:
-            return None
-        mine = self._spare if self._spare is not None else np.empty_like(rows, order="C")
-        self._spare = self._state
-        np.copyto(mine, rows)
-        return mine
+        return None if rows is None else self._states_kept.copy_of(rows)
 
     def _minutes(self) -> npt.NDArray[Any] | None:
-        """Minutes played by topic (n, 16), as arrays that stay."""
+        """Minutes played by topic (n, 16), as an array of our own."""
         if not self.needs & {"topics", "next_topics"}:
             return None
-        return np.array(self._cohort.users["topic_minutes"])
+        return self._topics_kept.copy_of(self._cohort.users["topic_minutes"])
+
+
+class Kept:
+    """Copies in two pieces of memory, in turns; new memory would cost page faults."""
+
+    def __init__(self) -> None:
+        self._last: npt.NDArray[Any] | None = None
+        self._spare: npt.NDArray[Any] | None = None  # the one before, to be written over
+
+    def copy_of(self, rows: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """A copy, which stays until the next but one."""
+        mine = self._spare if self._spare is not None else np.empty_like(rows, order="C")
+        self._last, self._spare = mine, self._last
+        np.copyto(mine, rows)
+        return mine
 
 
 class Watching:

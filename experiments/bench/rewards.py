@@ -11,8 +11,11 @@ import numpy as np
 from longplay.envs.cohort import Cohort
 from longplay.experiments.bench.rows import Row, Sizes, random_actions, repeated
 from longplay.rewards import (
+    Abandonment,
     ActiveDay,
     Completion,
+    Discovery,
+    Dissatisfaction,
     FastSkips,
     Hides,
     Minutes,
@@ -24,6 +27,7 @@ from longplay.rewards import (
     State,
     SurrogateIndex,
     Survival,
+    TopicEntropy,
     ValueModel,
     record,
     rewarded,
@@ -47,6 +51,10 @@ def objectives(sizes: Sizes) -> dict[str, Objective]:
         "an intent's skips": 0.7 * Minutes() - 0.3 * Skips(given="intent") - 5.0 * Hides(),
         "plays, slot by slot": Minutes() + Completion(),
         "the same, read twice": Minutes() + Completion() - FastSkips(),
+        "what was found": Minutes() + Discovery(),
+        "how sessions end": Minutes() - Abandonment("bad"),
+        "displeasure": Minutes() - Dissatisfaction(),
+        "variety of topics": Minutes() + TopicEntropy(),
         "a potential": Minutes() + Potential(2.0 * State("active_rate") - State("skip_rate")),
         "a surrogate index": Minutes() + index,
         "a potential of values": Minutes() + Potential(value),
@@ -61,33 +69,32 @@ def rewards(sizes: Sizes) -> Iterator[Row]:
 
 
 def overhead(name: str, objective: Objective, sizes: Sizes) -> Row:
-    """Steps without and with a reward, in turns, so that both meet the same weather."""
-    plain, inner = (
-        Cohort("AdLoad", sizes.users, scenario="bench", threads=1) for _ in range(2)
-    )  # two of the same people
-    paid: Any = rewarded(inner, objective)
-    actions = random_actions(plain)
-    for env in (plain, paid):
-        env.reset(seed=1)
-    taken = 0
+    """Steps without and with a reward, in turns, so that both meet the same weather.
 
-    def once(env: Any) -> float:
+    There are two cohorts of the same people, and halfway they change roles: where a cohort lies in
+    memory makes its steps quicker or slower by as much as a reward costs.
+    """
+    pair = [Cohort("AdLoad", sizes.users, scenario="bench", threads=1) for _ in range(2)]
+    paid: list[Any] = [rewarded(cohort, objective) for cohort in pair]
+    actions = random_actions(pair[0])
+
+    def once(env: Any, action: Any) -> float:
         start = time.process_time()
-        env.step(actions[taken % len(actions)])
+        env.step(action)
         return time.process_time() - start
 
     def measure() -> float:
-        nonlocal taken
         bare = with_it = 0.0
-        for _ in range(sizes.steps):
-            bare += once(plain)
-            with_it += once(paid)
-            taken += 1
+        for one, other in ((pair[0], paid[1]), (pair[1], paid[0])):
+            one.reset(seed=1)
+            other.reset(seed=1)
+            for step in range(sizes.warm + sizes.steps):
+                action = actions[step % len(actions)]
+                spent = once(one, action), once(other, action)
+                if step >= sizes.warm:
+                    bare += spent[0]
+                    with_it += spent[1]
         return 100.0 * (with_it / bare - 1.0)
 
-    for _ in range(sizes.warm):
-        once(plain)
-        once(paid)
-        taken += 1
     samples, beside = repeated(measure, sizes.repetitions)
     return Row(name, "% of a step", samples, TARGET, "less", beside)

@@ -86,12 +86,13 @@ def test_chances_are_a_softmax_of_the_features(panel, around):
     step = around(outcomes(40, minutes=12.0, plays=5.0, looked=7.0, skips=2.0, likes=1.0))
     x = features(step, False)
     weights = table("intent", panel)
-    raw = np.column_stack([x, np.ones(len(x))]) @ weights
-    linear = scores(step, weights).T
-    assert linear == pytest.approx(raw, rel=1e-9, abs=1e-9)
+    known = np.column_stack([x, np.ones(len(x))])
+    raw = known @ weights
+    lost = scores(step, weights).T - raw
+    assert np.all(np.abs(lost) <= (len(weights) + 1) * 2.0**-24 * (np.abs(known) @ np.abs(weights)))
     wanted = np.exp(raw) / np.exp(raw).sum(axis=1, keepdims=True)
     found = predicted_intent(step, panel).T
-    assert found == pytest.approx(wanted, rel=1e-5, abs=1e-6)  # exponentials of single precision
+    assert found == pytest.approx(wanted, rel=1e-5, abs=1e-6)  # in single precision
     assert found.sum(axis=1) == pytest.approx(np.ones(40), abs=1e-12)
 
 

@@ -24,6 +24,7 @@ from longplay.rewards import (
     rewarded,
     vector_rewarded,
 )
+from longplay.rewards.watching import Watcher
 
 OBJECTIVE = 0.7 * Minutes() - 0.3 * Skips() + 2 * ActiveDay() - 0.1 * Gap()
 MODES = list(AutoresetMode)
@@ -32,6 +33,30 @@ MODES = list(AutoresetMode)
 def cohort(n=8, **changes):
     settings = {"scenario": "bench", "decision": "session", "horizon_days": 3.0, "threads": 1}
     return Cohort("AdLoad", n, **(settings | changes))
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_topics_are_those_of_who_acted_and_newborns_bring_their_own(mode):
+    env = cohort(autoreset_mode=mode)
+    watcher = Watcher(env, ("topics", "next_topics"))
+    obs, _ = env.reset(seed=1)
+    watcher.begin(obs)
+    rng, ends = np.random.default_rng(0), 0
+    for _ in range(120):
+        before = env.users["topic_minutes"].copy()
+        obs, _, terminated, truncated, info = env.step(rng.integers(0, 22, 8))
+        step = watcher.step(obs, info)
+        over = terminated | truncated
+        if mode != AutoresetMode.SAME_STEP:
+            over = env.users["over"] > 0
+        assert np.array_equal(step.topics, before)
+        assert np.array_equal(step.next_topics[~over], env.users["topic_minutes"][~over])
+        assert np.array_equal(step.next_topics[over], before[over])
+        ends += over.sum()
+        if mode == AutoresetMode.DISABLED and over[:4].any():
+            obs, _ = env.reset(options={"reset_mask": over})
+            watcher.begin(obs)
+    assert ends > 8
 
 
 @pytest.mark.parametrize("mode", MODES)
