@@ -64,7 +64,7 @@ class Row:
 
     def __str__(self) -> str:
         """The row of the printed table."""
-        name = f"{self.name:<38}"
+        name = f"{self.name:<{NAMES}}"
         if self.median is None:
             return f"{name} {self.note}"
         sign = ">=" if self.better == "more" else "<="
@@ -78,8 +78,9 @@ class Row:
         ).rstrip()
 
 
+NAMES = 42  # letters, as the longest name has
 HEAD = (
-    f"{'figure':<38} {'median':>8} {'':<11} {'min .. max':<18} {'target':>8} {'':<8} "
+    f"{'figure':<{NAMES}} {'median':>8} {'':<11} {'min .. max':<18} {'target':>8} {'':<8} "
     f"{'reference':>9}"
 )
 

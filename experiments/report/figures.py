@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from longplay.experiments.report.findings import Findings, Row
-from longplay.experiments.report.svg import Canvas, Point, Scale, spread, text_width
+from longplay.experiments.report.svg import Canvas, Point, Scale, spread, text_width, tick_texts
 from longplay.experiments.report.wording import (
     amount,
     common_digits,
@@ -247,8 +247,8 @@ def _iso_value(canvas: Canvas, xs: Scale, ys: Scale, rate: float, about: int) ->
     if rate <= 0:
         return boxes
     values = Scale(xs.low + rate * ys.low, xs.high + rate * ys.high, 0, 1)
-    texts = [amount(v, 3).rstrip("0").rstrip(".") for v in values.ticks(about)]
-    for value, text in zip(values.ticks(about), texts, strict=True):
+    ticks = values.ticks(about)
+    for value, text in zip(ticks, tick_texts(ticks), strict=True):
         # both ends of the line within the frame: at the left or top, at the right or bottom
         upper = min(ys.high, (value - xs.low) / rate)
         lower = max(ys.low, (value - xs.high) / rate)

@@ -13,8 +13,14 @@ import pytest
 pytest.importorskip("scipy")
 pytestmark = pytest.mark.extras
 
-from longplay.experiments.report import Agent, ReportData, find, write_report  # noqa: E402
-from longplay.experiments.report.svg import text_width  # noqa: E402
+from longplay.experiments.report import (  # noqa: E402
+    Agent,
+    ReportData,
+    figures,
+    find,
+    write_report,
+)
+from longplay.experiments.report.svg import Canvas, Scale, text_width  # noqa: E402
 from longplay.experiments.report.wording import answer  # noqa: E402
 
 # A comparison made up for these tests: plausible numbers that nothing simulated.
@@ -523,6 +529,15 @@ def test_equal_value_lines_are_lines_of_equal_value(text):
         for i in "12":
             x, y = float(line.get("x" + i)), float(line.get("y" + i))
             assert unscaled(across, x) + 0.05 * unscaled(up, y) == pytest.approx(value, abs=2e-3)
+
+
+def test_equal_value_lines_that_lie_close_are_told_apart():
+    canvas = Canvas(400, 300)
+    xs, ys = Scale(0.4734, 0.4742, 0, 400), Scale(3.789, 3.793, 300, 0)
+    figures._iso_value(canvas, xs, ys, 0.05, 6)
+    texts = re.findall(r">(value [0-9.]+)</text>", "".join(canvas.parts))
+    assert len(texts) >= 3
+    assert len(set(texts)) == len(texts)
 
 
 def test_changes_are_counted_on_the_right_side(text):

@@ -121,10 +121,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--repetitions", type=int, default=7, help="turns of every world (7)")
     parser.add_argument("--seconds", type=float, default=1.0, help="CPU-seconds of a turn (1)")
     parser.add_argument("--large", action="store_true", help="try what takes gigabytes, too")
-    options = parser.parse_args(arguments)
+    asked = sys.argv[1:] if arguments is None else [*arguments]
+    options = parser.parse_args(asked)
     if options.repetitions < 1 or not options.seconds > 0.0:
         parser.error("--repetitions and --seconds must be more than 0.")
-    about = environment(PROGRAM.split())
+    about = environment([*PROGRAM.split(), *asked])
     machine = about["machine"]
     print(f"{machine['processor']}, {machine['cpus']} cores, {machine['system']}\n")
     found = Found()

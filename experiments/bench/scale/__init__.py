@@ -12,6 +12,7 @@ most of it those ten million: five to six minutes on two idle cores.
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -28,10 +29,11 @@ def main(arguments: Sequence[str] | None = None, sizes: Sizes | None = None) -> 
     parser = argparse.ArgumentParser(prog=PROGRAM, description="Cost against scale.")
     parser.add_argument("--out", type=Path, default=Path("runs/scale"), metavar="FOLDER",
                         help="for scale.md, scale.svg, scale.json (runs/scale)")  # fmt: skip
-    options = parser.parse_args(arguments)
+    asked = sys.argv[1:] if arguments is None else [*arguments]
+    options = parser.parse_args(asked)
     options.out.mkdir(parents=True, exist_ok=True)
     sizes = sizes or Sizes()
-    about = environment(PROGRAM.split())
+    about = environment([*PROGRAM.split(), *asked])
     print(f"{about['machine']['processor']}, {about['machine']['cpus']} cores\n")
     found = measured(sizes, lambda line: print(line, flush=True))
     fits = fit_curves(sizes, found)
