@@ -44,7 +44,9 @@ CLASSES = 4  # columns of every table of weights; fewer classes leave the rest a
 
 ROWS = 32  # taken at once, feature by feature: so the compiler reckons several rows in one go
 MINUTES, PLAYS, SKIPS, LIKES, FETCHES, ADS = range(6)  # of SO_FAR
-FRESH, LOOKED = 6, 12  # in the room for raw numbers: of the step, in SO_FAR's order, and looked
+FRESH = len(SO_FAR)  # raw numbers: SO_FAR as the state has them, then as the step added to them,
+LOOKED = 2 * len(SO_FAR)  # then titles looked at in the step
+ENDED = SESSION.index("ended")
 
 _HISTORY = np.array([USER_FEATURES.index(name) for name in HISTORY])
 _SO_FAR = np.array(
@@ -57,15 +59,14 @@ _SO_FAR = np.array(
     ]
 )
 _HALVES = np.array(HALVES, np.float32)
-_single: Any = np.float32  # as all in the loops
-_NONE, _ONE, _THREE, _TENTH, _HUNDREDTH = map(_single, (0.0, 1.0, 3.0, 0.1, 0.01))
+_single: Any = np.float32  # the loops reckon in single precision
+_ZERO, _ONE, _THREE, _TENTH, _HUNDREDTH = map(_single, (0.0, 1.0, 3.0, 0.1, 0.01))
 _LESS = _single(0.99999)  # than 1: what stands for a sum beyond all bounds
 
 
 @law
 def gather(x: Any, raw: Any, many: int, first: int, state: Any, outcomes: Any) -> None:
-    """What rows `first` and on bring: HISTORY and `ended` into x, the rest into raw (13, ROWS)."""
-    ended = len(HISTORY) + 13
+    """What rows `first` and on bring, as columns: HISTORY and `ended` into x, the rest into raw."""
     for r in range(many):
         row = state[first + r]
         for k in range(len(HISTORY)):
@@ -80,7 +81,7 @@ def gather(x: Any, raw: Any, many: int, first: int, state: Any, outcomes: Any) -
         raw[FRESH + FETCHES, r] = out.fetches
         raw[FRESH + ADS, r] = out.ad_views
         raw[LOOKED, r] = out.looked
-        x[ended, r] = out.ended
+        x[ENDED, r] = out.ended
 
 
 @law
@@ -117,7 +118,7 @@ def tell_ending(slots: Any, out: Any) -> None:
     """
     for i in range(len(slots)):
         looks = organics = plays = kept = reached = kept_last = ad_last = 0
-        last = _NONE
+        last = _ZERO
         for slot in slots[i]:
             seen = int(slot.seen)
             organic = seen & int(slot.shows >= 0)
@@ -168,7 +169,10 @@ def score(sums: Any, x: Any, many: int, weights: Any, below: bool) -> None:
 def all_scores(
     state: Any, outcomes: Any, ending: Any, weights: Any, below: bool, room: Any, out: Any
 ) -> None:
-    """Scores of all rows into out (4, n), from SESSION and what else is told, ending (k, n)."""
+    """Scores of all rows into out (4, n), from SESSION and what else is told, ending (k, n).
+
+    Room for a block of rows: features x (f, ROWS), raw numbers (LOOKED + 1, ROWS), sums (4, ROWS).
+    """
     x, raw, sums = room
     for first in range(0, len(outcomes), ROWS):
         many = min(ROWS, len(outcomes) - first)
@@ -198,10 +202,10 @@ def features(step: Step, ending: bool) -> Floats:
     """SESSION, or SESSION and ENDING, of every row, (n, f): what a model is fitted to."""
     names = len(SESSION) + (len(ENDING) if ending else 0)
     out = np.empty((step.outcomes.size, names))
-    for k in range(names):  # as the scores of weights that are 1 for one feature
-        weights = np.zeros((names + 1, CLASSES))
-        weights[k, 0] = 1.0
-        out[:, k] = scores(step, weights)[0]
+    for k in range(0, names, CLASSES):  # as scores of weights that are 1 for one feature each
+        weights = np.eye(names + 1, CLASSES, -k)
+        weights[-1] = 0.0
+        out[:, k : k + CLASSES] = scores(step, weights)[: names - k].T
     return out
 
 
@@ -222,7 +226,7 @@ def scores(step: Step, weights: Floats) -> Floats:
 def mean_of(step: Step, weights: Floats, worth: Any) -> Floats:
     """The mean (n,) of what each class is worth (4,), by softmax of the scores.
 
-    Chances are good to about 1e-5 of themselves: they too are reckoned in single precision.
+    A chance is off by at most twice what a score is (see there), and 1e-6, of itself.
     """
     shares = np.empty((CLASSES, step.outcomes.size), np.float32)
     _run(step, weights, shares, True)
@@ -241,8 +245,8 @@ def _run(step: Step, weights: Floats, out: Any, below: bool) -> None:
     state = step.need("state", "a model of behaviour")
     state = np.ascontiguousarray(state.reshape(-1, state.shape[-1]), np.float32)
     outcomes = alike(step.outcomes.reshape(-1), VISIBLE)
-    wide = (len(weights) - 1, LOOKED + 1, CLASSES)
-    room = tuple(np.empty((rows, ROWS), np.float32) for rows in wide)
+    sizes = (len(weights) - 1, LOOKED + 1, CLASSES)
+    room = tuple(np.empty((size, ROWS), np.float32) for size in sizes)
     weights = np.asarray(weights, np.float32)
     ending = np.empty((len(weights) - 1 - len(SESSION), len(outcomes)), np.float32)
     if len(ending):
@@ -256,8 +260,8 @@ def at_the_end(step: Step, values: Floats) -> Values:
 
     All rows were judged: half of them cost as much, for memory is fetched ahead in rows.
     """
-    ended = step.outcomes["ended"]  # 0 or 1
-    return np.asarray(values.reshape(ended.shape) * ended, np.float64)
+    ended = step.outcomes["ended"] > 0
+    return np.where(ended, values.reshape(ended.shape), 0.0)
 
 
 def records(slots: npt.NDArray[Any], rows: int) -> npt.NDArray[Any]:

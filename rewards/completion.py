@@ -19,8 +19,7 @@ Both read the slots of a step: all plays where a step is one fetch, those of the
 fetch where it is a session.
 """
 
-import weakref
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, ClassVar, NamedTuple
@@ -29,9 +28,9 @@ import numpy as np
 import numpy.typing as npt
 
 from longplay.envs.compiled import compiled
-from longplay.rewards.behaviour import records
 from longplay.rewards.objective import Objective, taken
 from longplay.rewards.panels import POOLED, known, table
+from longplay.rewards.plays import LAST_FETCH, ROUNDED, OfItems, lengths, over_plays
 from longplay.rewards.settings import callable_word, share
 from longplay.rewards.signals import Signal
 from longplay.rewards.step import Step, Values
@@ -40,10 +39,6 @@ Floats = npt.NDArray[np.float64]
 BANDS, LEVELS = 16, 33  # of a fitted table; free choice
 FEWEST = 20  # plays that a band needs
 CELLS = 1024  # up to the longest play of a band; probabilities are looked up, not searched
-ROUNDED = 1.0 - 1e-6  # of a share: minutes are kept in single precision
-LAST_FETCH = (
-    "plays that are not in the slots: of a step that is a session, all but its last fetch's"
-)
 
 
 class Durations(NamedTuple):
@@ -114,27 +109,6 @@ def _quantiles(values: Floats, weight: Floats, levels: Floats) -> Floats:
     return np.asarray(np.interp(levels, middle, values), np.float64)
 
 
-class OfItems:
-    """Numbers of every item, in one piece: found once for a catalogue that cannot be written to.
-
-    The last catalogue is known again. Of a large one, records are too far apart to look plays up.
-    """
-
-    def __init__(self, find: Callable[[npt.NDArray[Any]], npt.NDArray[Any]]) -> None:
-        self._find = find
-        self._known: tuple[weakref.ref[Any], npt.NDArray[Any]] | None = None
-
-    def __call__(self, items: npt.NDArray[Any]) -> npt.NDArray[Any]:
-        """Numbers of these items (items, ...)."""
-        known = self._known  # once: threads may share this
-        if known is not None and known[0]() is items:
-            return known[1]
-        found = self._find(items)
-        if not items.flags.writeable:
-            self._known = weakref.ref(items), found
-        return found
-
-
 class Grid:
     """A table as the loop reads it: probabilities at equal steps of minutes, in CELLS a band."""
 
@@ -187,7 +161,7 @@ def sum_ranks(slots: Any, bands: Any, cells: Any, chances: Any, out: Any) -> int
             if slot.shows >= len(bands):
                 return int(slot.shows)
             play = slot.played * (slot.shows >= 0)
-            band = bands[max(slot.shows, 0)]
+            band = bands[play * slot.shows]
             place = min(max(slot.minutes * cells[band], np.float32(0.0)), np.float32(last))
             cell = min(int(place), last - 1)
             low, high = chances[band, cell], chances[band, cell + 1]
@@ -208,30 +182,6 @@ def count_finished(slots: Any, durations: Any, share: float, out: Any) -> int:
             total += play * (slot.minutes >= share * durations[play * slot.shows])
         out[i] = total
     return -1
-
-
-def over_plays(
-    step: Step, who: object, loop: Any, of_items: Callable[[Any], Any], *numbers: Any
-) -> Values:
-    """A loop over the slots of every row, with an array of the catalogue (items,) at hand."""
-    items = step.need("items", who)
-    slots = step.need("slots", who)
-    if not len(items):
-        raise ValueError(f"{who} got items without an item; give cohort.shop.items")
-    out = np.empty(step.outcomes.size)
-    wrong = loop(records(slots, len(out)), of_items(items), *numbers, out)
-    if wrong >= 0:
-        raise ValueError(
-            f"slots show item {wrong}, and items has {len(items)}; give the catalogue of the same "
-            "world, cohort.shop.items"
-        )
-    return out.reshape(step.outcomes.shape)
-
-
-@OfItems
-def lengths(items: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """Durations of a catalogue (items,) [min]."""
-    return np.ascontiguousarray(items["minutes"])
 
 
 @dataclass(frozen=True)

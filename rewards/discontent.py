@@ -96,7 +96,7 @@ class FatigueEstimate(Signal):
 
 
 def tiredness(step: Step, panel: str) -> Values:
-    """Equation (3)."""
+    """Equation (3) of every row, by this panel's table."""
     level = behaviour.scores(step, table("fatigue", panel))[0]
     return behaviour.at_the_end(step, np.maximum(level, 0.0))
 
@@ -153,7 +153,7 @@ class FastSkips(Signal):
 
 
 def fast_plays(step: Step, who: object, seconds: float, run: int) -> Values:
-    """Equation (4)."""
+    """Equation (4) of every row: plays left within `seconds` [s], in runs of at least `run`."""
     out = np.empty(step.outcomes.size)
     slots = behaviour.records(step.need("slots", who), len(out))
     if slots.shape[1] > MOST_PLAYS:

@@ -20,7 +20,7 @@ import numpy.typing as npt
 
 from longplay.envs.compiled import compiled
 from longplay.envs.state import TOPICS
-from longplay.rewards.completion import LAST_FETCH, ROUNDED, OfItems, over_plays
+from longplay.rewards.plays import LAST_FETCH, ROUNDED, OfItems, over_plays
 from longplay.rewards.returns import hours
 from longplay.rewards.settings import positive, share, up_to
 from longplay.rewards.signals import Signal
@@ -46,9 +46,10 @@ def lengths_and_novelty(items: npt.NDArray[Any]) -> npt.NDArray[Any]:
 
 @compiled
 def sum_novelty(slots: Any, items: Any, share: float, out: Any) -> int:
-    """The novelty of kept plays of every row. Returns the first unknown item, or -1.
+    """The novelty of kept plays of every row, items (items, 2) as `lengths_and_novelty` has them.
 
-    What is no play is read as one of item 0, and counts 0: see completion.sum_ranks.
+    Returns the first item beyond the catalogue, or -1. What is no play is read as one of item 0,
+    and counts 0: see completion.sum_ranks.
     """
     for i in range(len(slots)):
         total = 0.0
@@ -115,17 +116,17 @@ def entropy(minutes: npt.NDArray[Any]) -> tuple[Values, Floats]:
     """Equation (2) of minutes by topic (..., k), to 1e-5, 0 where there are none; and their sum."""
     rows = by_row(minutes)
     total, weighted = np.empty((2, len(rows)), np.float32)
-    logs = np.empty((min(CHUNK, len(rows)), rows.shape[1]), np.float32)
+    room = np.empty((min(CHUNK, len(rows)), rows.shape[1]), np.float32)
     for first in range(0, len(rows), CHUNK):
         some = slice(first, first + CHUNK)
-        near = logs[: len(rows) - first]
-        np.log(np.add(rows[some], LEAST, out=near), out=near)
-        sum_topics(rows[some], near, total[some], weighted[some])
+        logs = room[: len(rows) - first]
+        np.log(np.maximum(rows[some], LEAST, out=logs), out=logs)
+        sum_topics(rows[some], logs, total[some], weighted[some])
     np.maximum(total, LEAST, out=total)
-    nats = np.log(total) - weighted / total
+    nats = (np.log(total) - weighted / total).astype(np.float64)
     np.minimum(np.maximum(nats, 0.0, out=nats), np.log(rows.shape[1]), out=nats)
     shape = minutes.shape[:-1]
-    return nats.astype(np.float64).reshape(shape), total.reshape(shape)
+    return nats.reshape(shape), total.reshape(shape)
 
 
 @dataclass(frozen=True)

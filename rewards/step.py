@@ -135,7 +135,7 @@ def _array(part: object, name: str) -> npt.NDArray[Any]:
 
 def visible(outcomes: Outcomes) -> Outcomes:
     """A view of `outcomes` without its hidden fields; TypeError if it is no OUTCOME array."""
-    if isinstance(outcomes, np.ndarray) and outcomes.dtype is OUTCOME:  # as a cohort's are
+    if type(outcomes) is np.ndarray and outcomes.dtype is OUTCOME:  # as a cohort's are: quicker
         return outcomes.view(VISIBLE)
     names = getattr(getattr(outcomes, "dtype", None), "names", None)
     if not names or "fetches" not in names:

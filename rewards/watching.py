@@ -1,5 +1,6 @@
 """Watching an environment: what an objective needs of each step, beyond its outcomes."""
 
+import weakref
 from collections.abc import Iterable
 from typing import Any
 
@@ -50,10 +51,6 @@ class Watcher:
         self._topics: npt.NDArray[Any] | None = None
         self._states_kept, self._topics_kept = Kept(), Kept()
         self._born: tuple[npt.NDArray[Any], npt.NDArray[Any]] | None = None  # lanes, their topics
-        self._items: npt.NDArray[Any] | None = None  # one object, so that it is known again
-        if "items" in self.needs:
-            self._items = without(cohort.shop.items, HIDDEN_ITEMS)
-            self._items.flags.writeable = False
         self._whose = whose
         self._begun = not self.needs & BEFORE  # nobody needs what was before the step
 
@@ -66,8 +63,8 @@ class Watcher:
     def step(self, obs: Any, info: dict[str, Any]) -> Step:
         """The step that led to these observations; ResetNeeded if no `begin` came before.
 
-        Like the outcomes of the env, its parts are written over by later steps: copy what is to
-        stay, e.g. by picking rows, `step[np.flatnonzero(...)]`.
+        Like the outcomes of the env, its parts are written over by later steps and resets: copy
+        what is to stay, e.g. by picking rows, `step[np.flatnonzero(...)]`.
         """
         outcomes = self._base.outcomes
         if not self.needs:
@@ -97,7 +94,7 @@ class Watcher:
             self._base.slots if "slots" in self.needs else None,
             topics,
             next_topics,
-            self._items,
+            catalogue(self._cohort) if "items" in self.needs else None,
         )
 
     def _over(self, info: dict[str, Any]) -> npt.NDArray[np.bool_]:
@@ -125,6 +122,21 @@ class Watcher:
         return self._topics_kept.copy_of(self._cohort.users["topic_minutes"])
 
 
+_CATALOGUES: dict[int, npt.NDArray[Any]] = {}  # views, by what they are views of
+
+
+def catalogue(cohort: Cohort) -> npt.NDArray[Any]:
+    """The catalogue (items,) as a platform sees it; one object, so that it is known again."""
+    items = cohort.shop.items
+    view = _CATALOGUES.get(id(items))
+    if view is None:
+        view = without(items, HIDDEN_ITEMS)
+        view.flags.writeable = False
+        _CATALOGUES[id(items)] = view
+        weakref.finalize(items, _CATALOGUES.pop, id(items), None)
+    return view
+
+
 class Kept:
     """Copies in two pieces of memory, in turns; new memory would cost page faults."""
 
@@ -133,7 +145,7 @@ class Kept:
         self._spare: npt.NDArray[Any] | None = None  # the one before, to be written over
 
     def copy_of(self, rows: npt.NDArray[Any]) -> npt.NDArray[Any]:
-        """A copy, which stays until the next but one."""
+        """A copy, not written over before the next but one."""
         mine = self._spare if self._spare is not None else np.empty_like(rows, order="C")
         self._last, self._spare = mine, self._last
         np.copyto(mine, rows)

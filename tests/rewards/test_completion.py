@@ -11,6 +11,7 @@ from longplay.envs.cohort import Cohort
 from longplay.envs.state import ITEM, OUTCOME, SLOT
 from longplay.rewards import (
     Completion,
+    Discovery,
     Finished,
     FittedCompletion,
     Minutes,
@@ -22,6 +23,7 @@ from longplay.rewards import (
     record,
 )
 from longplay.rewards.completion import Durations, duration_table, ranks
+from longplay.rewards.watching import Watcher
 
 DAYS = 7
 
@@ -239,6 +241,37 @@ def test_bands_are_found_anew_for_a_catalogue_that_is_another_or_was_changed():
     assert fitted(step_of(row, open_to_change)) == pytest.approx([0.5], abs=1e-3)
     open_to_change["minutes"] = 6.0
     assert fitted(step_of(row, open_to_change)) == pytest.approx([0.25], abs=1e-3)
+
+
+@pytest.mark.parametrize("signal", [Finished(), Discovery()], ids=str)
+def test_what_items_are_is_found_anew_for_another_catalogue(signal):
+    # Of a short and a long item, 1.9 minutes finish the short one only.
+    row = [[(0, 1.9)]]
+    closed = [catalogue(2.0), catalogue(6.0)]
+    for items in closed:
+        items["novelty"] = 1.0
+        items.flags.writeable = False
+    for items, worth in zip(closed * 2, [1.0, 0.0] * 2, strict=True):
+        assert signal(step_of(row, items)).tolist() == [worth]
+    thawed = closed[0]
+    thawed.flags.writeable = True
+    thawed["minutes"] = 6.0
+    assert signal(step_of(row, thawed)).tolist() == [0.0]
+
+
+def test_environments_of_one_catalogue_hand_out_the_same_items():
+    def handed_out():
+        env = Cohort("AdLoad", 2, scenario="bench", threads=1)
+        watcher = Watcher(env, ("items",))
+        obs, _ = env.reset(seed=1)
+        watcher.begin(obs)
+        obs, *_, info = env.step(env.action_space.sample())
+        return watcher.step(obs, info).items
+
+    first, second = handed_out(), handed_out()
+    assert first is second
+    assert not first.flags.writeable
+    assert "value" not in first.dtype.names
 
 
 def test_a_catalogue_without_items_is_refused():

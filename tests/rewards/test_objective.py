@@ -2,13 +2,14 @@
 
 import json
 import math
+import pickle
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from longplay.envs.state import OUTCOME
+from longplay.envs.state import HIDDEN_OUTCOMES, OUTCOME
 from longplay.rewards import (
     SIGNALS,
     Gap,
@@ -17,6 +18,7 @@ from longplay.rewards import (
     Objective,
     Plays,
     Skips,
+    Step,
     WeightedSum,
     find_signal,
     parse,
@@ -57,6 +59,24 @@ def test_by_hand():
         "minutes": [7.0, 0.0, 0.0],
         "skips": [-0.6, -1.5, 0.0],
     }
+
+
+@pytest.mark.parametrize("form", ["pickled", "record", "masked", "strided", "single"])
+def test_outcomes_of_any_make_show_the_same_fields(form):
+    plain = batch()
+    made = {
+        "pickled": lambda: pickle.loads(pickle.dumps(plain)),  # its dtype is equal, not the same
+        "record": lambda: plain.view(np.recarray),
+        "masked": lambda: np.ma.array(plain),
+        "strided": lambda: np.repeat(plain, 2)[::2],
+        "single": lambda: plain[7],
+    }[form]()
+    shown, wanted = Step(made).outcomes, Step(plain).outcomes
+    assert shown.dtype.names == wanted.dtype.names
+    assert not {*HIDDEN_OUTCOMES} & {*shown.dtype.names}
+    rows = 7 if form == "single" else slice(None)
+    for name in wanted.dtype.names:
+        assert np.array_equal(shown[name], wanted[name][rows], equal_nan=True)
 
 
 @given(objective=SUMS)
