@@ -9,11 +9,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from longplay.experiments.jobs import DONE, LOST, JobFailed
+from longplay.experiments.execution.jobs import DONE, LOST, JobFailed
 
 if TYPE_CHECKING:
-    from longplay.experiments.jobs import Executor
-    from longplay.experiments.parts import Job
+    from longplay.experiments.execution.jobs import Executor
+    from longplay.experiments.execution.parts import Job
     from longplay.experiments.settings import Settings
 
 STAGES = {"training": (0.0, 0.5), "evaluating": (0.5, 0.5)}  # of a part: from, share

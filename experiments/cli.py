@@ -136,7 +136,7 @@ PRESETS = {
 def compare(words: list[str]) -> int:
     """Train agents, evaluate them on the same people, write a report."""
     from longplay.experiments import board
-    from longplay.experiments.ray_jobs import executor_of, with_address
+    from longplay.experiments.execution.ray_jobs import executor_of, with_address
 
     asked = parse(Compare, with_address(words), preset_of(words))
     settings = asked.settings()
@@ -156,7 +156,7 @@ def compare(words: list[str]) -> int:
 @command
 def references(words: list[str]) -> int:
     """Find what chance, one rule, greed and foresight reach in a world."""
-    from longplay.experiments.ray_jobs import with_address
+    from longplay.experiments.execution.ray_jobs import with_address
     from longplay.experiments.references import study
 
     return study.command(parse(study.References, with_address(words), study.References()), words)
@@ -197,7 +197,7 @@ def audit(words: list[str]) -> int:
 @command
 def sweep(words: list[str]) -> int:
     """Vary settings of agents and worlds: grid, random or optuna, here or on Ray."""
-    from longplay.experiments.ray_jobs import with_address
+    from longplay.experiments.execution.ray_jobs import with_address
     from longplay.experiments.sweep import command as page
 
     files, options = positional(with_address(words), flags=("--resume", "--no-resume"))
@@ -290,8 +290,8 @@ def facts(words: list[str]) -> int:
     """Reproduce published field experiments in simulation."""
     need("rich", "longplay facts")
     need("scipy", "longplay facts")
+    from longplay.experiments.execution.ray_jobs import with_address
     from longplay.experiments.facts import command as page
-    from longplay.experiments.ray_jobs import with_address
 
     return page.command(parse(page.Facts, with_address(words), page.Facts()), words)
 

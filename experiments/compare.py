@@ -21,9 +21,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from longplay.experiments.course import Course
-from longplay.experiments.jobs import Executor, Processes, Watch
-from longplay.experiments.parts import all_jobs, do_item
+from longplay.experiments.execution.course import Course
+from longplay.experiments.execution.jobs import Executor, Processes, Watch
+from longplay.experiments.execution.parts import all_jobs, do_item
 from longplay.experiments.run import Refused, RunFolder
 from longplay.experiments.settings import Entry, Settings, check
 from longplay.experiments.summary import people_in, report_data

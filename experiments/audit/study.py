@@ -48,8 +48,8 @@ import numpy as np
 from longplay.experiments.audit.candidates import BASES, Candidate, candidates
 from longplay.experiments.audit.score import MEASURES, Scores, intervals, score
 from longplay.experiments.evaluate import EVALUATION_SEED, HELD_OUT, NotFinite
+from longplay.experiments.execution.parts import one_torch_thread
 from longplay.experiments.paired import Floats
-from longplay.experiments.parts import one_torch_thread
 from longplay.experiments.run import Refused, RunFolder, exists
 from longplay.experiments.settings import (
     Decision,

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from longplay.experiments.execution.jobs import DONE, LOST, JobFailed, Watch
+from longplay.experiments.execution.ray_jobs import executor_of
 from longplay.experiments.facts.fact import choose
 from longplay.experiments.facts.harness import (
     as_json,
@@ -19,8 +21,6 @@ from longplay.experiments.facts.harness import (
     write_page,
 )
 from longplay.experiments.facts.page import summary, table
-from longplay.experiments.jobs import DONE, LOST, JobFailed, Watch
-from longplay.experiments.ray_jobs import executor_of
 from longplay.experiments.run import Refused
 
 

@@ -20,10 +20,10 @@ from urllib.parse import quote
 import numpy as np
 
 from longplay.envs.scenarios import find_world
+from longplay.experiments.execution.jobs import Executor, Told, Watch
 from longplay.experiments.facts.fact import Found, choose
 from longplay.experiments.facts.judge import Judged, judge
 from longplay.experiments.facts.lab import Lab
-from longplay.experiments.jobs import Executor, Told, Watch
 from longplay.experiments.run import Refused, environment, exists, make_room, replacing, write_json
 
 FORMAT = 1  # of facts.json

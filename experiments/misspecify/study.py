@@ -26,8 +26,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from longplay.experiments.compare import require_libraries
-from longplay.experiments.jobs import Told, Watch, run_jobs
-from longplay.experiments.parts import Job, all_jobs, do_part, evaluated, is_done, one_torch_thread
+from longplay.experiments.execution.jobs import Told, Watch, run_jobs
+from longplay.experiments.execution.parts import (
+    Job,
+    all_jobs,
+    do_part,
+    evaluated,
+    is_done,
+    one_torch_thread,
+)
 from longplay.experiments.run import Part, Refused, RunFolder
 from longplay.experiments.settings import (
     Decision,
@@ -222,7 +229,7 @@ def command(asked: Misspecify, words: Sequence[str]) -> int:
     """Run a study with a line on stderr as each part is done; returns the exit code."""
     from rich.console import Console
 
-    from longplay.experiments.jobs import DONE, LOST, JobFailed
+    from longplay.experiments.execution.jobs import DONE, LOST, JobFailed
 
     if asked.resume and asked.out is None:
         raise Refused("--resume came without --out; name the folder of the run to go on with.")

@@ -21,9 +21,9 @@ from typing import Any
 
 import numpy as np
 
+from longplay.experiments.execution.ray_jobs import executor_of
 from longplay.experiments.paired import Floats, Panel
 from longplay.experiments.populations.shards import KEEP
-from longplay.experiments.ray_jobs import executor_of
 from longplay.experiments.references.stored import (
     FORMAT,
     ROLES,

@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from longplay.experiments.jobs import run_jobs
+from longplay.experiments.execution.jobs import run_jobs
 
 Table = dict[str, Any]  # JSON values
 Train = Callable[[Any, int, Any], Table]  # (arm, seed, settings); importable by name

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from longplay.experiments.board import beside_python
-from longplay.experiments.jobs import JobFailed
-from longplay.experiments.ray_jobs import HERE
+from longplay.experiments.execution.jobs import JobFailed
+from longplay.experiments.execution.ray_jobs import HERE
 from longplay.experiments.run import Refused, RunFolder
 from longplay.experiments.sweep.carry import Execute, carry_out, check_sweep, open_run
 from longplay.experiments.sweep.config import Stop, check_numbers, read_config

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from longplay.experiments import jobs
+from longplay.experiments.execution import jobs
 from longplay.experiments.sweep.carry import Execute
 from longplay.experiments.sweep.trial import Job, do_trial
 

@@ -26,8 +26,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from longplay.experiments.evaluate import Evaluation, evaluate
-from longplay.experiments.jobs import Told
-from longplay.experiments.parts import one_torch_thread
+from longplay.experiments.execution.jobs import Told
+from longplay.experiments.execution.parts import one_torch_thread
 from longplay.experiments.run import Refused, replacing, write_json
 from longplay.experiments.settings import (
     cohort_maker,

@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from longplay.agents.cluster import NoCluster, on_ray
-from longplay.experiments.jobs import JobFailed
+from longplay.experiments.execution.jobs import JobFailed
 from longplay.experiments.run import Refused, write_json
 from longplay.experiments.settings import require_extra
 from longplay.experiments.sweep.carry import Execute, budgets_of, end_early

@@ -20,8 +20,8 @@ from pytest import approx
 from longplay.envs.cohort import Cohort
 from longplay.experiments.compare import compare
 from longplay.experiments.evaluate import METRIC, reward_columns
-from longplay.experiments.jobs import DONE, LOST, JobFailed, run_jobs
-from longplay.experiments.parts import Job, all_jobs, do_part
+from longplay.experiments.execution.jobs import DONE, LOST, JobFailed, run_jobs
+from longplay.experiments.execution.parts import Job, all_jobs, do_part
 from longplay.experiments.run import Refused, RunFolder
 from longplay.experiments.settings import (
     Settings,

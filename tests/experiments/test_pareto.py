@@ -12,7 +12,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from longplay.experiments import pareto_page
 from longplay.experiments.paired import Panel
 from longplay.experiments.pareto import (
     exchange_rate,
@@ -25,7 +24,8 @@ from longplay.experiments.pareto import (
     paired,
     simplex,
 )
-from longplay.experiments.pareto_page import page, picture
+from longplay.experiments.pareto import page as pareto_page
+from longplay.experiments.pareto.page import page, picture
 from longplay.experiments.stats import Bootstrap
 from longplay.rewards.scalarise import GGI, CVaR, Lexicographic, Linear
 

@@ -14,7 +14,7 @@ from pytest import approx
 
 from longplay.experiments.cli import main
 from longplay.experiments.compare import compare
-from longplay.experiments.ray_jobs import with_address
+from longplay.experiments.execution.ray_jobs import with_address
 from longplay.experiments.run import Refused
 from longplay.experiments.settings import Settings
 from longplay.experiments.stats import Bootstrap

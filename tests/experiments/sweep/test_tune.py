@@ -18,7 +18,7 @@ import pytest
 from longplay.agents.cluster import on_ray
 from longplay.envs.files import write_world
 from longplay.envs.scenarios import find_world
-from longplay.experiments.jobs import JobFailed
+from longplay.experiments.execution.jobs import JobFailed
 from longplay.experiments.run import Refused
 from longplay.experiments.sweep.carry import Execute, Findings, carry_out, check_sweep, open_run
 from longplay.experiments.sweep.config import Choices, Range, Sweep

@@ -19,9 +19,9 @@ from longplay.agents.cluster import on_ray
 from longplay.envs.files import write_world
 from longplay.envs.scenarios import find_world
 from longplay.experiments.compare import compare
-from longplay.experiments.jobs import DONE, LOST, JobFailed, Processes
-from longplay.experiments.parts import Item, Job, Shard, do_item
-from longplay.experiments.ray_jobs import (
+from longplay.experiments.execution.jobs import DONE, LOST, JobFailed, Processes
+from longplay.experiments.execution.parts import Item, Job, Shard, do_item
+from longplay.experiments.execution.ray_jobs import (
     HERE,
     RayTasks,
     executor_of,

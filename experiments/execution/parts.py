@@ -20,7 +20,7 @@ import numpy.typing as npt
 
 from longplay.agents.rl import threads
 from longplay.experiments.evaluate import Evaluation
-from longplay.experiments.jobs import Told
+from longplay.experiments.execution.jobs import Told
 from longplay.experiments.populations.crowd import Crowd
 from longplay.experiments.populations.shards import Counted, gathered, people
 from longplay.experiments.run import (

@@ -21,9 +21,9 @@ for library in ("polars", "tensorboard", "scipy", "tyro", "rich"):
     pytest.importorskip(library)
 
 from longplay.experiments.compare import compare
-from longplay.experiments.course import Course
-from longplay.experiments.jobs import DONE, LOST, Then, Watch, Work, do_here
-from longplay.experiments.parts import Item, Job, Shard, Training, all_jobs, do_item
+from longplay.experiments.execution.course import Course
+from longplay.experiments.execution.jobs import DONE, LOST, Then, Watch, Work, do_here
+from longplay.experiments.execution.parts import Item, Job, Shard, Training, all_jobs, do_item
 from longplay.experiments.populations import shards as shards_module
 from longplay.experiments.populations.crowd import GROUPS
 from longplay.experiments.run import Refused, RunFolder

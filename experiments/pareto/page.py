@@ -1,7 +1,7 @@
 """A Pareto front, told and drawn.
 
     longplay compare --preset demo --out runs/demo
-    python -m longplay.experiments.pareto_page runs/demo --figure front.svg
+    python -m longplay.experiments.pareto.page runs/demo --figure front.svg
 
 Reads the tables of one run of `longplay compare`; `pareto` says what is computed.
 """

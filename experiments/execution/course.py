@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from longplay.experiments.jobs import DONE, LOST, Watch
-from longplay.experiments.parts import Item, Job, Shard, Training, close_part, is_done
+from longplay.experiments.execution.jobs import DONE, LOST, Watch
+from longplay.experiments.execution.parts import Item, Job, Shard, Training, close_part, is_done
 from longplay.experiments.populations.shards import shards_of
 
 

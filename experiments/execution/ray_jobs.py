@@ -19,7 +19,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol, Self
 
-from longplay.experiments.jobs import (
+from longplay.experiments.execution.jobs import (
     DONE,
     LOST,
     Executor,
