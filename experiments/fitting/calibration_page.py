@@ -8,9 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from html import escape
-from importlib import resources
 from pathlib import Path
-from string import Template
 from typing import TYPE_CHECKING
 
 from longplay.experiments.fitting import calibration_pictures as pictures
@@ -18,7 +16,7 @@ from longplay.experiments.fitting.identify import in_words
 from longplay.experiments.fitting.lives import LEAST_DAYS
 from longplay.experiments.fitting.realism import DEFINED, Row
 from longplay.experiments.report.figures import Figure
-from longplay.experiments.run import replacing
+from longplay.experiments.report.shell import Page, write_html
 
 if TYPE_CHECKING:
     from longplay.experiments.fitting.calibration import Calibrated
@@ -29,40 +27,29 @@ MOST_MISSES = 12  # told one by one
 
 def write_page(folder: Path, result: Calibrated) -> Path:
     """Write `folder/report.html`, whole or not at all, and return its path."""
-    path = Path(folder) / "report.html"
-    with replacing(path) as half:
-        half.write_text(page(result), encoding="utf-8")
-    return path
+    return write_html(folder, page(result))
 
 
 def page(result: Calibrated) -> str:
     """The whole page."""
-    report = resources.files("longplay.experiments.report")
-    template = report.joinpath("page.html").read_text(encoding="utf-8")
     fitted, checks = parted(result.rows)
     near = within(result.rows, NEAR)
     question = f"How near does {result.before.name} come to {real_name(result)}?"
-    headline = (
-        f"{near} of {len(result.rows)} figures are within 10 % of the real ones and "
-        f"{within(result.rows, WIDE)} within 20 %, on people and luck that the fit has not seen."
-    )
-    return Template(template).substitute(
-        style=report.joinpath("style.css").read_text(encoding="utf-8"),
-        title=escape(f"{near} of {len(result.rows)} within 10 %: {question}"),
-        kicker=escape(
-            f"longplay · calibration of {result.before.name} · {result.asked.users} simulated "
-            f"users over {result.days:g} days · {result.asked.starts} "
-            f"start{'s' * (result.asked.starts > 1)}"
-        ),
-        question=escape(question),
-        clear=" clear" if near >= 0.5 * len(result.rows) else "",
-        headline=escape(headline),
-        details="".join(f"<li>{escape(text)}</li>" for text in _details(result)),
+    return Page(
+        title=f"{near} of {len(result.rows)} within 10 %: {question}",
+        kicker=f"longplay · calibration of {result.before.name} · {result.asked.users} simulated "
+        f"users over {result.days:g} days · {result.asked.starts} "
+        f"start{'s' * (result.asked.starts > 1)}",
+        question=question,
+        clear=near >= 0.5 * len(result.rows),
+        headline=f"{near} of {len(result.rows)} figures are within 10 % of the real ones and "
+        f"{within(result.rows, WIDE)} within 20 %, on people and luck that the fit has not seen.",
+        details=_details(result),
         cards=_cards(result),
         legend=pictures.legend(),
-        body="\n".join(_sections(result, fitted, checks)),
+        body=_sections(result, fitted, checks),
         footer="Written by longplay calibrate; every number is in result.json beside this file.",
-    )
+    ).html()
 
 
 def _details(result: Calibrated) -> list[str]:

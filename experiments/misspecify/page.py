@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from html import escape
-from importlib import resources
 from pathlib import Path
-from string import Template
 
 from longplay.experiments.misspecify.cells import Cell, Matrix
 from longplay.experiments.report.figures import NARROW, WIDE, Figure, short
+from longplay.experiments.report.shell import Page, write_html
 from longplay.experiments.report.svg import Canvas
 from longplay.experiments.report.wording import NONE, amount, inline
-from longplay.experiments.run import replacing
 
 SHADES = 4  # of a loss that is told apart from 0, by its size beside the largest
 STYLE = "".join(f"svg .s{i} {{ fill-opacity: {0.5 * i / SHADES:.2f}; }}\n" for i in range(1, 5))
@@ -20,34 +18,26 @@ STYLE += "svg .cell { fill: none; stroke: var(--hair); }\n"
 
 def write_page(folder: Path, matrix: Matrix) -> Path:
     """Write `folder/report.html`, whole or not at all, and return its path."""
-    path = Path(folder) / "report.html"
-    with replacing(path) as half:
-        half.write_text(page(matrix), encoding="utf-8")
-    return path
+    return write_html(folder, page(matrix))
 
 
 def page(matrix: Matrix) -> str:
     """The whole page."""
     asked = matrix.asked
-    files = resources.files("longplay.experiments.report")
     question = "What does it cost to believe the wrong thing about people?"
     task = asked.world.rpartition("/")[2]
-    return Template(files.joinpath("page.html").read_text(encoding="utf-8")).substitute(
-        style=files.joinpath("style.css").read_text(encoding="utf-8") + STYLE,
-        title=escape(f"{question} {task}"),
-        kicker=escape(
-            f"longplay · {task} · {asked.seeds} seeds of {asked.users} held-out people in each "
-            f"test world · {asked.train_steps:,} decisions of training"
-        ),
+    return Page(
+        title=f"{question} {task}",
+        kicker=f"longplay · {task} · {asked.seeds} seeds of {asked.users} held-out people in each "
+        f"test world · {asked.train_steps:,} decisions of training",
         question=question,
-        clear=" clear" if any(c.loss is not None and c.loss.sign < 0 for c in matrix.cells) else "",
-        headline=escape(matrix.answer()),
-        details="".join(f"<li>{escape(text)}</li>" for text in how_to_read()),
-        cards="",
-        legend="",
-        body="\n".join([*(section(matrix, agent) for agent in matrix.agents), made(matrix)]),
+        clear=any(c.loss is not None and c.loss.sign < 0 for c in matrix.cells),
+        headline=matrix.answer(),
+        details=how_to_read(),
+        body=[*(section(matrix, agent) for agent in matrix.agents), made(matrix)],
         footer="Written by longplay from the parts beside this file.",
-    )
+        style=STYLE,
+    ).html()
 
 
 def how_to_read() -> list[str]:

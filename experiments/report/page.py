@@ -4,25 +4,21 @@
 
 `ReportData` is all it needs; every number on the page is computed from its tables (`findings`).
 A table is a mapping from column name to a one-dimensional array, all of the same length; from
-polars: `{name: frame[name].to_numpy() for name in frame.columns}`.
-
-The page asks nothing of the network: style and pictures are in the file. Whatever came from
-outside (names, commands) is escaped.
+polars: `{name: frame[name].to_numpy() for name in frame.columns}`. Whatever came from outside
+(names, commands) is escaped.
 """
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from html import escape
-from importlib import resources
 from pathlib import Path
-from string import Template
 
 from longplay.experiments.report import figures, panels, rewards
 from longplay.experiments.report.figures import Figure
 from longplay.experiments.report.findings import DAYS, Findings, ReportData, Row, find
 from longplay.experiments.report.notes import definitions, how_made, limits
+from longplay.experiments.report.shell import Page, write_html
 from longplay.experiments.report.svg import Canvas
 from longplay.experiments.report.wording import (
     NONE,
@@ -46,40 +42,27 @@ def write_report(folder: Path, data: ReportData) -> Path:
 
     Raises ValueError when the tables do not fit together (see `findings.find`).
     """
-    path = Path(folder) / "report.html"
-    text = page(find(data))
-    half = path.with_name(path.name + ".part")
-    half.write_text(text, encoding="utf-8")
-    os.replace(half, path)
-    return path
+    return write_html(folder, page(find(data)))
 
 
 def page(found: Findings) -> str:
     """The whole page."""
     data, said = found.data, answer(found)
-    template = resources.files(__package__).joinpath("page.html").read_text(encoding="utf-8")
-    style = resources.files(__package__).joinpath("style.css").read_text(encoding="utf-8")
-    seeds, users = len(found.panel.seeds), found.users
-    kicker = (
-        f"longplay · {data.task} on {data.world} · {_count(len(found.rows), 'agent')} · "
-        f"{_count(users, 'held-out user')} in each of {_count(seeds, 'seed')}"
-        if seeds > 1
-        else f"longplay · {data.task} on {data.world} · {_count(len(found.rows), 'agent')} · "
-        f"{_count(users, 'held-out user')}, one seed"
-    )
-    return Template(template).substitute(
-        style=style,
-        title=escape(f"{said.verdict}: {data.question}"),
-        kicker=escape(kicker),
-        question=escape(data.question),
-        clear=" clear" if said.clear else "",
-        headline=escape(said.headline),
-        details="".join(f"<li>{escape(sentence)}</li>" for sentence in said.details),
+    seeds, users = len(found.panel.seeds), _count(found.users, "held-out user")
+    people = f"{users} in each of {_count(seeds, 'seed')}" if seeds > 1 else f"{users}, one seed"
+    return Page(
+        title=f"{said.verdict}: {data.question}",
+        kicker=f"longplay · {data.task} on {data.world} · {_count(len(found.rows), 'agent')} · "
+        f"{people}",
+        question=data.question,
+        clear=said.clear,
+        headline=said.headline,
+        details=said.details,
         cards=_cards(found),
         legend=_legend(found),
-        body="\n".join(_sections(found)),
+        body=_sections(found),
         footer="Written by longplay from the tables beside this file: metrics and retention.",
-    )
+    ).html()
 
 
 def _count(n: int, thing: str) -> str:

@@ -5,15 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from html import escape
-from importlib import resources
 from pathlib import Path
-from string import Template
 from typing import Any
 
 from longplay.experiments.report.figures import NARROW, WIDE, Figure, short
+from longplay.experiments.report.shell import Page, write_html
 from longplay.experiments.report.svg import Canvas, Scale, tick_texts
 from longplay.experiments.report.wording import common_digits, inline, mean_and_range
-from longplay.experiments.run import replacing
 from longplay.experiments.sweep.config import Range, Sweep
 from longplay.experiments.sweep.results import Findings, Row, note, short_name, spoken
 from longplay.experiments.sweep.trial import FAILED, shown
@@ -26,36 +24,26 @@ HEIGHT = 230.0  # of a panel [px]
 
 def write_page(folder: Path, found: Findings) -> Path:
     """Write `folder/report.html`, whole or not at all, and return its path."""
-    path = Path(folder) / "report.html"
-    with replacing(path) as half:
-        half.write_text(page(found), encoding="utf-8")
-    return path
+    return write_html(folder, page(found))
 
 
 def page(found: Findings) -> str:
     """The whole page."""
     config = found.config
-    files = resources.files("longplay.experiments.report")
     question = (
         f"Which settings make {config.metric} {'large' if config.goal == 'max' else 'small'}?"
     )
     task = config.world.rpartition("/")[2]
-    return Template(files.joinpath("page.html").read_text(encoding="utf-8")).substitute(
-        style=files.joinpath("style.css").read_text(encoding="utf-8"),
-        title=escape(f"{question} {task}"),
-        kicker=escape(
-            f"longplay · {task} · {len(found.rows)} trials ({config.search}) · {config.seeds} "
-            f"seeds of {config.users} people each"
-        ),
-        question=escape(question),
-        clear="",
-        headline=escape(found.answer()),
-        details="".join(f"<li>{escape(text)}</li>" for text in how_to_read(found)),
-        cards="",
-        legend="",
-        body="\n".join([section(found), table(found), made(found)]),
+    return Page(
+        title=f"{question} {task}",
+        kicker=f"longplay · {task} · {len(found.rows)} trials ({config.search}) · {config.seeds} "
+        f"seeds of {config.users} people each",
+        question=question,
+        headline=found.answer(),
+        details=how_to_read(found),
+        body=[section(found), table(found), made(found)],
         footer="Written by longplay from the trials beside this file.",
-    )
+    ).html()
 
 
 def how_to_read(found: Findings) -> list[str]:
