@@ -64,6 +64,7 @@ def memory(sizes: Sizes) -> Iterator[Row]:
     except ImportError:
         yield Row(name, "MB", target=1000.0, note="not measured: this system does not tell.")
         return
+    run(PEAK, 1, 1, 1)  # compiles, if need be: that takes memory which living does not
     peak, _ = map(float, run(PEAK, sizes.crowd, 2, 1).split())
     yield Row(name, "MB", (peak,), 1000.0, note="the whole process, at its largest")
     _, growth = map(float, run(PEAK, sizes.users, 10 * sizes.warm, sizes.long_run).split())

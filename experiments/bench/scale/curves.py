@@ -81,6 +81,7 @@ def walk_users(sizes: Sizes, found: Found, told: Told) -> None:
         RuntimeError: the same people did not do the same under another number of workers.
     """
     told(f"AdLoad, bench, by session, fixed layout, {sizes.days:g} days\n{WALK_HEAD}")
+    walked(Job(1, 1.0), 1)  # compiles, if need be: that takes memory which walking does not
     for users, times in sizes.users:
         job = Job(users, sizes.days)
         fetches = set()
