@@ -99,18 +99,19 @@ def panel(
     left, right, top, bottom = x0 + LEFT, x0 + WIDTH - RIGHT, y0 + TOP, y0 + HEIGHT - BOTTOM
     points = [point for line in lines for point in line.points]
     floor = [] if logs else [0.0]
-    across = Scale.around([*(warp(x) for x, _ in points), *floor], left, right, 0.03)
-    up = Scale.around([*(warp(y) for _, y in points), *floor], bottom, top, 0.06)
+    low, high = min(x for x, _ in points), max(x for x, _ in points)
+    steps = [unwarp(warp(low) + (warp(high) - warp(low)) * i / 60) for i in range(61)]
+    curves = [[(x, line.curve(x)) for x in steps] for line in lines]
+    curves = [[(x, y) for x, y in curve if y > 0.0 or not logs] for curve in curves]
+    drawn = [*points, *(place for curve in curves for place in curve)]
+    across = Scale.around([*(warp(x) for x, _ in drawn), *floor], left, right, 0.03)
+    up = Scale.around([*(warp(y) for _, y in drawn), *floor], bottom, top, 0.06)
     canvas.text((x0 + 4, y0 + 18), title, "label")
     axes(canvas, across, up, label, unwarp)
-    low, high = min(x for x, _ in points), max(x for x, _ in points)
     at = left
-    for number, line in enumerate(lines):
+    for number, (line, curve) in enumerate(zip(lines, curves, strict=True)):
         colour = f"c{number}"
-        steps = [unwarp(warp(low) + (warp(high) - warp(low)) * i / 60) for i in range(61)]
-        places = [(x, line.curve(x)) for x in steps]
-        shown = [(x, y) for x, y in places if y > 0.0 or not logs]
-        canvas.path([(across(warp(x)), up(warp(y))) for x, y in shown], colour)
+        canvas.path([(across(warp(x)), up(warp(y))) for x, y in curve], colour)
         for x, y in line.points:
             canvas.marker((across(warp(x)), up(warp(y))), "point", colour, f"{x:g}: {y:.3g}", 3.6)
         canvas.marker((at + 6, y0 + 38), "point", colour, size=3.6)
