@@ -130,7 +130,7 @@ def catalogue(cohort: Cohort) -> npt.NDArray[Any]:
     items = cohort.shop.items
     view = _CATALOGUES.get(id(items))
     if view is None:
-        view = without(items, HIDDEN_ITEMS)
+        view = without(items, HIDDEN_ITEMS).view()  # of its own, to be closed to writing
         view.flags.writeable = False
         _CATALOGUES[id(items)] = view
         weakref.finalize(items, _CATALOGUES.pop, id(items), None)
