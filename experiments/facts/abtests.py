@@ -28,6 +28,7 @@ WIDEST = np.array([1.0, 1.2, 0.9])  # range of the design; free choice
 TAIL = 1.3  # degrees of freedom of the sizes, Azevedo et al., JPE 2020 [M]
 Z = 1.959964  # of a two-sided test at 5 %
 CONTROL = 1_000_000  # number of the first person of the control
+TINY = 1e-12  # share of the largest singular value that is lost in rounding
 
 
 @dataclass(frozen=True)
@@ -59,25 +60,66 @@ def changed(lab: Lab, lever: Floats) -> World:
 
 
 def live(
-    lab: Lab, watched: Watched, people: int, lever: Floats, seed: int, control: bool
-) -> Floats:
-    """What is measured of people under a change, (people, m).
+    lab: Lab, people: range, watched: Watched, lever: Floats, seed: int, mortal: bool
+) -> tuple[Floats, Floats]:
+    """KNOWN of some people, (people, 4), and what is measured of them under a change (people, m).
 
-    People of the ``control`` can be lost, and their metrics are corrected for KNOWN; the others
-    are compared with themselves under another change, and count by the probability of their deaths.
+    ``mortal`` people can be lost; others count by the probability of their deaths.
     """
     world = changed(lab, lever)
     cohort = lab.cohort(
-        people, 1, watched.edges[-1], seed,
-        world=world if control else undying(world), first=CONTROL if control else 0,
+        len(people), 1, watched.edges[-1], seed,
+        world=world if mortal else undying(world), first=people.start,
     )  # fmt: skip
-    before = np.column_stack([np.ones(people), *(cohort.users[name] for name in KNOWN)])
+    known = np.column_stack([cohort.users[name] for name in KNOWN]).astype(np.float64)
     choose = mixture(USUAL, MORE if lever[0] > 0 else (), abs(float(lever[0])), salt=35)
-    sums = watch(cohort, choose, watched.columns, watched.edges, mortal=None if control else world)
-    found = watched.metrics(sums)
-    if control:
-        found = found - before @ np.linalg.lstsq(before, found, rcond=None)[0]
-    return found
+    sums = watch(cohort, choose, watched.columns, watched.edges, mortal=None if mortal else world)
+    return known, watched.metrics(sums)
+
+
+def compared(
+    lab: Lab, people: range, levers: Floats, seed: int, watched: Watched
+) -> dict[str, Floats]:
+    """What each change moves, summed over some people who live without it, too: (changes, m)."""
+
+    def lived(lever: Floats) -> Floats:
+        return live(lab, people, watched, lever, seed, mortal=False)[1]
+
+    base = lived(np.zeros(LEVERS))
+    moved = np.zeros((len(levers), base.shape[1]))
+    for at, lever in enumerate(levers):
+        moved[at] = (lived(lever) - base).sum(axis=0)
+        lab.told((at + 2) / (len(levers) + 1))
+    return {"moved": moved}
+
+
+def products(lab: Lab, people: range, seed: int, watched: Watched) -> dict[str, Floats]:
+    """Sums over some people of the control, who can be lost, of products of 1, KNOWN and metrics.
+
+    They are a matrix (1 + 4 + m, 1 + 4 + m).
+    """
+    known, found = live(lab, people, watched, np.zeros(LEVERS), seed, mortal=True)
+    values = np.column_stack([np.ones(len(people)), known, found])
+    return {"products": values.T @ values}
+
+
+def covariance_of_rest(products: Floats, known: int) -> Floats:
+    """Covariance of what regressions on the first ``known`` values leave of the others, (m, m).
+
+    ``products`` (1 + known + m, 1 + known + m) are sums of those of 1 and all values of n people.
+    The covariance is over n - 1. Values are measured in their root mean squares, so that what
+    hardly varies, and would be told by cancelled digits alone, is left out of the regressions.
+    """
+    people = products[0, 0]
+    size = np.sqrt(np.diag(products) / people)
+    size[size == 0.0] = 1.0
+    moments = products / people / np.outer(size, size)
+    about = (moments - np.outer(moments[0], moments[0]))[1:, 1:]  # their means
+    beside = about[:known, known:]
+    weights: Any = np.linalg.lstsq(about[:known, :known], beside, rcond=TINY)[0]
+    left = (about[known:, known:] - beside.T @ weights) * people / (people - 1.0)
+    covariance: Floats = left * np.outer(size[1 + known :], size[1 + known :])
+    return (covariance + covariance.T) / 2.0
 
 
 def features(levers: Floats) -> Floats:
@@ -88,21 +130,16 @@ def features(levers: Floats) -> Floats:
 
 
 def surface_of(lab: Lab, settings: Settings, seed: int, watched: Watched) -> dict[str, Floats]:
-    """The surface of effects (9, m), and the covariance of the control's people (m, m)."""
+    """The surface of effects (9, m), and the covariance of the control's people (m, m).
+
+    The latter is of their metrics corrected for KNOWN.
+    """
     rng = np.random.default_rng(seed)
     levers = rng.uniform(-WIDEST, WIDEST, (settings.changes, LEVERS))
-
-    def lived(lever: Floats) -> Floats:
-        return live(lab, watched, settings.people, lever, seed, control=False)
-
-    base = lived(np.zeros(LEVERS))
-    effects = np.zeros((settings.changes, base.shape[1]))
-    for at, lever in enumerate(levers):
-        effects[at] = (lived(lever) - base).mean(axis=0)
-        lab.told((at + 1) / (settings.changes + 3))
-    surface: Any = np.linalg.lstsq(features(levers), effects, rcond=None)[0]
-    control = live(lab, watched, settings.control, np.zeros(LEVERS), seed, control=True)
-    return {"surface": surface, "covariance": np.asarray(np.cov(control.T))}
+    moved = lab.sums(compared, settings.people, levers, seed, watched)["moved"]
+    control = lab.sums(products, settings.control, seed, watched, first=CONTROL)["products"]
+    surface: Any = np.linalg.lstsq(features(levers), moved / settings.people, rcond=None)[0]
+    return {"surface": surface, "covariance": covariance_of_rest(control, len(KNOWN))}
 
 
 def drawn(rng: np.random.Generator, count: int) -> Floats:

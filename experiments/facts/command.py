@@ -13,8 +13,8 @@ from longplay.experiments.execution.ray_jobs import executor_of
 from longplay.experiments.facts.fact import choose
 from longplay.experiments.facts.harness import (
     as_json,
-    make_folder,
     measure_all,
+    open_folder,
     plan,
     room_for_page,
     write,
@@ -38,6 +38,7 @@ class Facts:
     jobs: int | None = None  # processes; None: one per core
     ray: str | None = None  # on Ray: an ADDRESS (HOST:PORT, auto), or alone for this machine's own
     out: Path | None = None  # folder to write, must not exist
+    resume: bool = False  # go on with the stopped run in --out
     page: Path | None = None  # the page once more, here: a .md, its pictures in a folder beside it
     overwrite: bool = False  # replace --page and its pictures
 
@@ -56,19 +57,33 @@ def command(asked: Facts, words: Sequence[str]) -> int:
     facts = choose(asked.only)
     jobs = plan(facts, asked.scenario, asked.quick, asked.seeds, asked.out)
     pictures = room_for_page(asked.page, facts, asked.overwrite) if asked.page else None
-    make_folder(asked.out)
+    typed = ["longplay", "facts", *words]
+    run = open_folder(jobs, typed, asked.resume)
     screen, results = Console(stderr=True), Console()
+
+    def finished() -> int:
+        return sum(job.part.is_file() for job in jobs)
+
+    go_on = f"go on with --resume --out {asked.out} and the same options"
     try:
-        with progress(screen, len(jobs)) as watch:
+        with progress(screen, len(jobs), finished()) as watch:
             judged = measure_all(facts, jobs, executor=executor, watch=watch)
+    except KeyboardInterrupt:
+        kept = f"{finished()} of {len(jobs)} are measured and kept in {asked.out}"
+        screen.print(f"longplay: stopped; {kept}; {go_on}.", soft_wrap=True, highlight=False)
+        return 130
     except JobFailed as failure:
+        text = f"{failure.job.fact}, seed {failure.job.seed} failed ({failure})"
         with contextlib.suppress(OSError):  # the disk may be full: then the error alone is told
-            text = failure.detail or str(failure)
-            (asked.out / "failure.txt").write_text(text, encoding="utf-8")
-        told = f"longplay: {failure.job.fact}, seed {failure.job.seed} failed ({failure})"
-        screen.print(f"{told}; see {asked.out / 'failure.txt'}.", highlight=False, markup=False)
+            detail = asked.out / "failure.txt"
+            detail.write_text(failure.detail or str(failure), encoding="utf-8")
+            text += f"; see {detail}"
+        screen.print(f"longplay: {text}; {go_on}.", soft_wrap=True, highlight=False, markup=False)
         return 1
-    content = as_json(judged, jobs[0], asked.seeds, ["longplay", "facts", *words])
+    finally:
+        run.sweep()
+        run.unlock()
+    content = as_json(judged, jobs[0], asked.seeds, typed)
     write(asked.out, judged, content)
     if asked.page and pictures:
         write_page(asked.page, pictures, judged, content)
@@ -80,8 +95,8 @@ def command(asked: Facts, words: Sequence[str]) -> int:
 
 
 @contextlib.contextmanager
-def progress(screen: Any, jobs: int) -> Any:
-    """One line for all jobs; gives the function that is told of them."""
+def progress(screen: Any, jobs: int, done: int) -> Any:
+    """One line for all jobs, of which some may be done; gives the function that is told of them."""
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
     columns = (
@@ -92,7 +107,7 @@ def progress(screen: Any, jobs: int) -> Any:
     )
     shares: dict[tuple[str, int], float] = {}
     with Progress(*columns, console=screen) as bar:
-        line = bar.add_task("", total=float(jobs))
+        line = bar.add_task(f"{done} of {jobs} measured", total=float(jobs), completed=done)
 
         def watch(job: Any, what: str, share: float) -> None:
             if what == LOST:
@@ -101,9 +116,9 @@ def progress(screen: Any, jobs: int) -> Any:
                     "again.", highlight=False, markup=False,
                 )  # fmt: skip
             shares[job.fact, job.seed] = 1.0 if what == DONE else share
-            done = sum(share == 1.0 for share in shares.values())
-            told = f"{done} of {jobs} measured; {job.fact}, seed {job.seed}"
-            bar.update(line, description=told, completed=sum(shares.values()))
+            finished = done + sum(share == 1.0 for share in shares.values())
+            told = f"{finished} of {jobs} measured; {job.fact}, seed {job.seed}"
+            bar.update(line, description=told, completed=done + sum(shares.values()))
 
         told: Watch = watch
         yield told

@@ -63,22 +63,23 @@ FACT = Fact(
 
 
 def measure(lab: Lab, settings: Settings, seed: int) -> dict[str, Floats]:
-    """Sums over people by arm, in the last three months: hours, songs [h], days, ads; (arms,)."""
-    arms, people = settings.arms, settings.people
-    end = settings.before + settings.months * MONTH
-    shares = np.repeat(np.linspace(settings.least, settings.most, arms), people)
-    cohort = lab.cohort(people, arms, end, seed, world=undying(lab.world))
+    """A person's last three months by arm: hours, songs [h], days, ads; (arms,)."""
+    sums = lab.sums(live, settings.people, settings, seed, arms=settings.arms)
+    songs, days, ads = (sums[name] / settings.people for name in COLUMNS)
+    songs /= 60.0
+    hours = songs + ads * lab.world.ads.seconds / 3600.0
+    return {"songs": songs, "days": days, "ads": ads, "hours": hours}
+
+
+def live(lab: Lab, people: range, settings: Settings, seed: int) -> dict[str, Floats]:
+    """COLUMNS of some people in the last three months, by arm (arms,)."""
+    arms, end = settings.arms, settings.before + settings.months * MONTH
+    shares = np.repeat(np.linspace(settings.least, settings.most, arms), len(people))
+    cohort = lab.cohort(len(people), arms, end, seed, world=undying(lab.world), first=people.start)
     choose = parted(LIGHT, HEAVY, CONTROL, shares, settings.before)
     edges = [end - 3 * MONTH, end]
     sums = watch(cohort, choose, COLUMNS, edges, lab.told, mortal=lab.world)
-    songs, days, ads = (by_arm(sums[name], arms)[:, 0] for name in COLUMNS)
-    songs /= 60.0
-    return {
-        "songs": songs / people,
-        "days": days / people,
-        "ads": ads / people,
-        "hours": (songs + ads * lab.world.ads.seconds / 3600.0) / people,
-    }
+    return {name: by_arm(sums[name], arms)[:, 0] for name in COLUMNS}
 
 
 def slope_of(x: Floats, y: Floats, at: float) -> tuple[float, float]:

@@ -23,6 +23,8 @@ from longplay.experiments.facts.fact import Check, Fact, Floats, Readings, Serie
 from longplay.experiments.facts.lab import MONTH, Lab, by_arm, parted, undying, watch
 from longplay.experiments.facts.picture import Curve, chart
 
+COLUMNS = ("minutes", "ad_views")
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -54,15 +56,21 @@ FACT = Fact(
 
 
 def measure(lab: Lab, settings: Settings, seed: int) -> dict[str, Floats]:
-    """Hours and ads of both arms by month since the arms parted, (2, months)."""
-    people = settings.people
+    """A person's hours and ads in both arms by month since the arms parted, (2, months)."""
+    sums = lab.sums(live, settings.people, settings, seed, arms=2)
+    songs, ads = (sums[name] / settings.people for name in COLUMNS)
+    return {"hours": songs / 60.0 + ads * lab.world.ads.seconds / 3600.0, "ads": ads}
+
+
+def live(lab: Lab, people: range, settings: Settings, seed: int) -> dict[str, Floats]:
+    """COLUMNS of some people by arm and month, (2, months)."""
     edges = settings.before + MONTH * np.arange(settings.months + 1)
-    cohort = lab.cohort(people, 2, edges[-1], seed, world=undying(lab.world))
-    shares = np.repeat([settings.least, settings.most], people)
+    world = undying(lab.world)
+    cohort = lab.cohort(len(people), 2, edges[-1], seed, world=world, first=people.start)
+    shares = np.repeat([settings.least, settings.most], len(people))
     choose = parted(LIGHT, HEAVY, CONTROL, shares, settings.before)
-    sums = watch(cohort, choose, ("minutes", "ad_views"), edges, lab.told, mortal=lab.world)
-    songs, ads = by_arm(sums["minutes"], 2) / 60.0, by_arm(sums["ad_views"], 2)
-    return {"hours": (songs + ads * lab.world.ads.seconds / 3600.0) / people, "ads": ads / people}
+    sums = watch(cohort, choose, COLUMNS, edges, lab.told, mortal=lab.world)
+    return {name: by_arm(sums[name], 2) for name in COLUMNS}
 
 
 def effects(series: Series) -> Floats:

@@ -48,6 +48,7 @@ LAYOUTS = (  # of the sessions of each arm that have ads: one long break, two sh
     ((2,), (3,), (7,), (8,)),
 )
 LONG, SHORT, HALF = range(3)
+COLUMNS = ("minutes", "active_day", "ad_views")
 
 
 @dataclass(frozen=True)
@@ -80,10 +81,17 @@ FACT = Fact(
 
 
 def measure(lab: Lab, settings: Settings, seed: int) -> dict[str, Floats]:
-    """Hours, days and ads by arm in the last three months, (arms,)."""
-    arms, people = len(LAYOUTS), settings.people
+    """A person's hours, days and ads by arm in the last three months, (arms,)."""
+    sums = lab.sums(live, settings.people, settings, seed, arms=len(LAYOUTS))
+    songs, days, ads = (sums[name] / settings.people for name in COLUMNS)
+    return {"hours": songs / 60.0 + ads * lab.world.ads.seconds / 3600.0, "days": days, "ads": ads}
+
+
+def live(lab: Lab, people: range, settings: Settings, seed: int) -> dict[str, Floats]:
+    """COLUMNS of some people by arm in the last three months, (arms,)."""
+    arms = len(LAYOUTS)
     menu = np.array([[layout_index(layout) for layout in arm + 4 * ((),)] for arm in LAYOUTS])
-    arm = np.repeat(np.arange(arms), people)
+    arm = np.repeat(np.arange(arms), len(people))
 
     def choose(cohort: Cohort) -> Layouts:
         now = np.where(clock_days(cohort) < settings.before, SHORT, arm)
@@ -91,11 +99,10 @@ def measure(lab: Lab, settings: Settings, seed: int) -> dict[str, Floats]:
         return layouts
 
     end = settings.before + settings.months * MONTH
-    cohort = lab.cohort(people, arms, end, seed, world=undying(lab.world))
-    columns = ("minutes", "active_day", "ad_views")
-    sums = watch(cohort, choose, columns, [end - 3 * MONTH, end], lab.told, mortal=lab.world)
-    songs, days, ads = (by_arm(sums[name], arms)[:, 0] / people for name in columns)
-    return {"hours": songs / 60.0 + ads * lab.world.ads.seconds / 3600.0, "days": days, "ads": ads}
+    cohort = lab.cohort(len(people), arms, end, seed, world=undying(lab.world), first=people.start)
+    edges = [end - 3 * MONTH, end]
+    sums = watch(cohort, choose, COLUMNS, edges, lab.told, mortal=lab.world)
+    return {name: by_arm(sums[name], arms)[:, 0] for name in COLUMNS}
 
 
 def beyond_load(values: Floats, load: Floats) -> tuple[float, float]:

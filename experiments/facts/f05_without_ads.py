@@ -26,6 +26,7 @@ from longplay.experiments.facts.picture import Curve, chart
 
 LAYOUT = (3,)  # about 3.6 ads per hour, the load of Pandora's control arm
 HIDDEN = (0.0, 0.82, 1.0)  # share of sessions that are spared, by arm
+COLUMNS = ("minutes", "ad_views")
 
 
 @dataclass(frozen=True)
@@ -55,21 +56,28 @@ FACT = Fact(
 
 
 def measure(lab: Lab, settings: Settings, seed: int) -> dict[str, Floats]:
-    """Hours, songs [h] and ads by arm and month since the arms parted, (arms, months)."""
-    arms, people = len(HIDDEN), settings.people
+    """A person's hours, songs [h] and ads by arm and month after the parting, (arms, months)."""
+    sums = lab.sums(live, settings.people, settings, seed, arms=len(HIDDEN))
+    songs, ads = (sums[name] / settings.people for name in COLUMNS)
+    songs /= 60.0
+    return {"hours": songs + ads * lab.world.ads.seconds / 3600.0, "songs": songs, "ads": ads}
+
+
+def live(lab: Lab, people: range, settings: Settings, seed: int) -> dict[str, Floats]:
+    """COLUMNS of some people by arm and month, (arms, months)."""
+    arms = len(HIDDEN)
     none, some = layout_index(()), layout_index(LAYOUT)
-    spared = np.repeat(HIDDEN, people)
+    spared = np.repeat(HIDDEN, len(people))
 
     def choose(cohort: Cohort) -> np.ndarray:
         free = (luck(cohort, 5) < spared) & (clock_days(cohort) >= settings.before)
         return np.where(free, none, some)
 
     edges = settings.before + MONTH * np.arange(settings.months + 1)
-    cohort = lab.cohort(people, arms, edges[-1], seed, world=undying(lab.world))
-    sums = watch(cohort, choose, ("minutes", "ad_views"), edges, lab.told, mortal=lab.world)
-    songs, ads = by_arm(sums["minutes"], arms) / 60.0, by_arm(sums["ad_views"], arms)
-    hours = songs + ads * lab.world.ads.seconds / 3600.0
-    return {"hours": hours / people, "songs": songs / people, "ads": ads / people}
+    world = undying(lab.world)
+    cohort = lab.cohort(len(people), arms, edges[-1], seed, world=world, first=people.start)
+    sums = watch(cohort, choose, COLUMNS, edges, lab.told, mortal=lab.world)
+    return {name: by_arm(sums[name], arms) for name in COLUMNS}
 
 
 def read(series: Series) -> dict[str, float]:

@@ -30,6 +30,7 @@ from longplay.experiments.facts.picture import Curve, chart
 
 LOW, HIGH = (7,), (3, 7)
 WEEK = 7.0
+COLUMNS = ("expected_clicks", "ad_views")
 RATES = np.geomspace(0.002, 0.08, 800)  # b that are tried [1/day]
 
 
@@ -64,12 +65,27 @@ FACT = Fact(
 
 def measure(lab: Lab, settings: Settings, seed: int) -> dict[str, Floats]:
     """Learned effects by design and day, (2, days): PP, CCD, and the days' middle."""
-    people, after = settings.people, settings.after
-    start = settings.before
-    days = np.repeat(after, 4 * people)
+    after = settings.after
+    sums = lab.sums(live, settings.people, settings, seed, arms=4 * len(after))
+    clicks, views = (sums[name] for name in COLUMNS)
+    effects = np.zeros((2, len(after)))
+    for at in range(len(after)):
+        log_rate = np.log(clicks[4 * at : 4 * at + 4, 2 * at + 1])
+        log_rate -= np.log(views[4 * at : 4 * at + 4, 2 * at + 1])
+        effects[:, at] = log_rate[1] - log_rate[0], log_rate[3] - log_rate[2]
+    return {"effects": effects, "days": np.asarray(after) + WEEK / 2}
+
+
+def live(lab: Lab, people: range, settings: Settings, seed: int) -> dict[str, Floats]:
+    """COLUMNS of some people by arm and period, (4 * days, 2 * days).
+
+    Every other period, from the second on, is the week after a day of `settings.after`.
+    """
+    after, start = settings.after, settings.before
+    days = np.repeat(after, 4 * len(people))
     # Four arms a day: exposed before or not, times low or high load in the week after.
-    exposed = np.tile(np.repeat([0, 1, 0, 1], people), len(after)) == 1
-    high_then = np.tile(np.repeat([0, 0, 1, 1], people), len(after)) == 1
+    exposed = np.tile(np.repeat([0, 1, 0, 1], len(people)), len(after)) == 1
+    high_then = np.tile(np.repeat([0, 0, 1, 1], len(people)), len(after)) == 1
     low, high = layout_index(LOW), layout_index(HIGH)
 
     def choose(cohort: Cohort) -> Layouts:
@@ -77,17 +93,11 @@ def measure(lab: Lab, settings: Settings, seed: int) -> dict[str, Floats]:
         high_now = np.where(since < days, exposed & (since >= 0), high_then)
         return np.where(high_now, high, low)
 
-    effects = np.zeros((2, len(after)))
-    arms = 4 * len(after)
-    cohort = lab.cohort(people, arms, start + after[-1] + WEEK, seed)
-    edges = [start, *(start + day + end for day in after for end in (0.0, WEEK))]
-    sums = watch(cohort, choose, ("expected_clicks", "ad_views"), edges, lab.told)
-    clicks, views = (by_arm(sums[name], arms) for name in ("expected_clicks", "ad_views"))
-    for at in range(len(after)):
-        log_rate = np.log(clicks[4 * at : 4 * at + 4, 2 * at + 1])
-        log_rate -= np.log(views[4 * at : 4 * at + 4, 2 * at + 1])
-        effects[:, at] = log_rate[1] - log_rate[0], log_rate[3] - log_rate[2]
-    return {"effects": effects, "days": np.asarray(after) + WEEK / 2}
+    arms, end = 4 * len(after), start + after[-1] + WEEK
+    cohort = lab.cohort(len(people), arms, end, seed, first=people.start)
+    edges = [start, *(start + day + more for day in after for more in (0.0, WEEK))]
+    sums = watch(cohort, choose, COLUMNS, edges, lab.told)
+    return {name: by_arm(sums[name], arms) for name in COLUMNS}
 
 
 def fitted(days: Floats, effect: Floats) -> tuple[float, float]:

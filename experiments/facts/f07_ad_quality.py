@@ -26,7 +26,8 @@ from longplay.experiments.facts.lab import Lab, Layouts, clock_days, mixture, wa
 from longplay.experiments.facts.picture import Curve, chart
 
 USUAL, ELSEWHERE = (7,), ((8,), (5,))
-COLUMNS = ("expected_clicks", "ad_views")
+COLUMNS = ("expected_clicks", "ad_views")  # of the weeks after
+BEFORE = ("ad_views", "minutes")
 
 
 @dataclass(frozen=True)
@@ -58,28 +59,47 @@ FACT = Fact(
 
 def measure(lab: Lab, settings: Settings, seed: int) -> dict[str, Floats]:
     """Sums per person in the weeks after: e, e_1, ..., e' (arms,); ads per hour before."""
-    usual, then = lab.world.ads.quality, layout_index(USUAL)
-    quality = usual * np.array([1.0, *settings.worse, 1.0])
-    found = {name: np.zeros(len(quality)) for name in (*COLUMNS, "load")}
-    elsewhere = mixture(*ELSEWHERE, settings.early)
-    end = settings.exposed + settings.after
+    quality = lab.world.ads.quality * np.array([1.0, *settings.worse, 1.0])
+    sums = lab.sums(live, settings.people, quality, settings, seed)
+    found = {name: sums["after"][:, at] / settings.people for at, name in enumerate(COLUMNS)}
+    views, minutes = sums["before"].T
+    return {**found, "load": 60 * views / minutes, "quality": quality}
+
+
+def live(
+    lab: Lab, people: range, quality: Floats, settings: Settings, seed: int
+) -> dict[str, Floats]:
+    """BEFORE and COLUMNS of some people by arm, (arms, 2) each."""
+    found = []
     for arm in range(len(quality)):
         moved = arm == len(quality) - 1
-
-        def choose(cohort: Cohort, moved: bool = moved) -> Layouts:
-            first = elsewhere(cohort) if moved else then
-            return np.where(clock_days(cohort) < settings.exposed, first, then)
-
-        world = lab.world.replace("other ads", ads={"quality": float(quality[arm])})
-        cohort = lab.cohort(settings.people, 1, settings.exposed, seed, world=world)
-        lived = watch(cohort, choose, ("ad_views", "minutes"), [0.0, settings.exposed])
-        found["load"][arm] = 60 * lived["ad_views"].sum() / lived["minutes"].sum()
-        cohort = lab.go_on(cohort, end, lab.world)
-        sums = watch(cohort, choose, COLUMNS, [settings.exposed, end])
-        for name in COLUMNS:
-            found[name][arm] = sums[name].sum() / settings.people
+        found.append(taught(lab, people, float(quality[arm]), moved, settings, seed))
         lab.told((arm + 1) / len(quality))
-    return {**found, "quality": quality}
+    return {name: np.stack([one[name] for one in found]) for name in ("before", "after")}
+
+
+def taught(
+    lab: Lab, people: range, quality: float, moved: bool, settings: Settings, seed: int
+) -> dict[str, Floats]:
+    """BEFORE and COLUMNS of people who meet ads of this quality first, (2,) each.
+
+    moved: these ads are elsewhere.
+    """
+    elsewhere, then = mixture(*ELSEWHERE, settings.early), layout_index(USUAL)
+
+    def choose(cohort: Cohort) -> Layouts:
+        first = elsewhere(cohort) if moved else then
+        return np.where(clock_days(cohort) < settings.exposed, first, then)
+
+    end = settings.exposed + settings.after
+    world = lab.world.replace("other ads", ads={"quality": quality})
+    cohort = lab.cohort(len(people), 1, settings.exposed, seed, world=world, first=people.start)
+    before = watch(cohort, choose, BEFORE, [0.0, settings.exposed])
+    after = watch(lab.go_on(cohort, end, lab.world), choose, COLUMNS, [settings.exposed, end])
+    return {
+        "before": np.array([before[name].sum() for name in BEFORE]),
+        "after": np.array([after[name].sum() for name in COLUMNS]),
+    }
 
 
 def changes(series: Series) -> Floats:

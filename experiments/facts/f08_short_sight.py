@@ -60,11 +60,20 @@ FACT = Fact(
 
 
 def measure(lab: Lab, settings: Settings, seed: int) -> dict[str, Floats]:
-    """Sums per person by arm and period: before, two weeks, ..., month 12, after the cut."""
-    people, start, cut = settings.people, settings.before, settings.before + settings.cut
+    """Sums per person by arm and period: two weeks, ..., before and after the cut, month 12."""
+    sums = lab.sums(live, settings.people, settings, seed, arms=len(LAYOUTS) + 1)
+    found = {name: sums[name] / settings.people for name in COLUMNS}
+    prices = lab.world.ads
+    money = prices.price_view * found["ad_views"] + prices.price_click * found["expected_clicks"]
+    return {**found, "money": money}
+
+
+def live(lab: Lab, people: range, settings: Settings, seed: int) -> dict[str, Floats]:
+    """COLUMNS of some people by arm and period, (arms, periods)."""
+    start, cut = settings.before, settings.before + settings.cut
     arms = len(LAYOUTS) + 1
-    layouts = np.repeat([layout_index(one) for one in (*LAYOUTS, FULL)], people)
-    is_cut = np.repeat(np.arange(arms) == arms - 1, people)
+    layouts = np.repeat([layout_index(one) for one in (*LAYOUTS, FULL)], len(people))
+    is_cut = np.repeat(np.arange(arms) == arms - 1, len(people))
     middle, less = layout_index(MIDDLE), layout_index(CUT)
 
     def choose(cohort: Cohort) -> Layouts:
@@ -74,12 +83,9 @@ def measure(lab: Lab, settings: Settings, seed: int) -> dict[str, Floats]:
 
     end = start + 12 * MONTH
     edges = [start, start + 14, cut - 14, cut, cut + 7, end - MONTH, end]
-    cohort = lab.cohort(people, arms, end, seed, world=undying(lab.world))
+    cohort = lab.cohort(len(people), arms, end, seed, world=undying(lab.world), first=people.start)
     sums = watch(cohort, choose, COLUMNS, edges, lab.told, mortal=lab.world)
-    found = {name: by_arm(sums[name], arms) / people for name in COLUMNS}
-    prices = lab.world.ads
-    money = prices.price_view * found["ad_views"] + prices.price_click * found["expected_clicks"]
-    return {**found, "money": money}
+    return {name: by_arm(sums[name], arms) for name in COLUMNS}
 
 
 def best_load(load: Floats, money: Floats) -> float:

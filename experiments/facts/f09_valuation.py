@@ -19,6 +19,7 @@ Who is gone is not asked, and the satisfied answer more often, in both arms.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -61,16 +62,24 @@ FACT = Fact(
 
 def measure(lab: Lab, settings: Settings, seed: int) -> dict[str, Floats]:
     """Mean over people of what they stated and felt, (2,) by arm, and stated by month too."""
-    people, months = settings.people, settings.months
+    sums = lab.sums(live, settings.people, settings, seed, arms=2)
+    means = {name: sums[name][0] / sums[name][1] for name in ("stated", "felt", "monthly")}
+    return {**means, "answers": sums["answers"] / sums["stated"][1].sum()}
+
+
+def live(lab: Lab, people: range, settings: Settings, seed: int) -> dict[str, Any]:
+    """`per_person` of what some people stated and felt, late and by month; their late answers."""
+    months = settings.months
     world = lab.world.replace("asked", survey={"rate": 1.0})
     some, none = layout_index(LAYOUT), layout_index(())
-    arm = np.repeat([USUAL, FREE], people)
+    arm = np.repeat([USUAL, FREE], len(people))
 
     def choose(cohort: Cohort) -> Layouts:
         return np.where((arm == FREE) & (clock_days(cohort) >= settings.before), none, some)
 
-    cohort = lab.cohort(people, 2, settings.before + months * MONTH, seed, world=world)
-    answers, stated, days, felt = np.zeros((4, 2 * people, months))
+    end = settings.before + months * MONTH
+    cohort = lab.cohort(len(people), 2, end, seed, world=world, first=people.start)
+    answers, stated, days, felt = np.zeros((4, cohort.num_envs, months))
     while not cohort.over.all():
         cohort.step(choose(cohort))
         out = cohort.outcomes
@@ -86,16 +95,20 @@ def measure(lab: Lab, settings: Settings, seed: int) -> dict[str, Floats]:
     return {
         "stated": per_person(stated[:, -3:].sum(axis=1), answers[:, -3:].sum(axis=1)),
         "felt": per_person(felt[:, -3:].sum(axis=1), days[:, -3:].sum(axis=1)),
-        "answers": np.array(answers[:, -3:].sum() / (answers[:, -3:].sum(axis=1) > 0).sum()),
-        "monthly": np.stack([per_person(stated[:, m], answers[:, m]) for m in range(months)], 1),
+        "answers": answers[:, -3:].sum(),
+        "monthly": per_person(stated, answers),
     }
 
 
 def per_person(total: Floats, count: Floats) -> Floats:
-    """Mean over the people of each arm of their own means, (2,), of lanes (2 * people,)."""
-    own = np.divide(total, count, out=np.full(len(total), np.nan), where=count > 0)
-    means: Floats = np.nanmean(own.reshape(2, -1), axis=1)
-    return means
+    """Sum over the people of each arm of their own means, and how many have one, (2, 2, ...).
+
+    total, count (2 * people, ...): of each lane, the usual arm first.
+    """
+    some = count > 0
+    own = np.divide(total, count, out=np.zeros_like(total), where=some)
+    arms = (2, -1, *total.shape[1:])
+    return np.stack([own.reshape(arms).sum(axis=1), some.reshape(arms).sum(axis=1)])
 
 
 def read(series: Series) -> dict[str, float]:

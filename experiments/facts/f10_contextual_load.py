@@ -68,14 +68,35 @@ FACT = Fact(
 )
 
 
-def live(
-    lab: Lab, rules: tuple[Rule, ...], people: int, days: float, seed: int, first: int
+def measure(lab: Lab, settings: Settings, seed: int) -> dict[str, Floats]:
+    """What the best-earning fixed layout and the chosen rule lead to, (2, 3); all tried, too."""
+    everything = (*FIXED, *RULES)
+    tried = led_to(lab, everything, settings.tried_on, TRIED_ON, settings.days, seed)
+    best = int(tried[: len(FIXED), 0].argmax())
+    gains = tried[len(FIXED) :, :2] / tried[best, :2] - 1
+    rule = RULES[int(gains.min(axis=1).argmax())]
+    lived = led_to(lab, (everything[best], rule), settings.people, 0, settings.days, seed)
+    return {"lived": lived, "tried": tried}
+
+
+def led_to(
+    lab: Lab, rules: tuple[Rule, ...], people: int, first: int, days: float, seed: int
 ) -> Floats:
     """Revenue, satisfied active days and ads of a person, by rule: (rules, 3)."""
+    sums = lab.sums(live, people, rules, days, seed, arms=len(rules), first=first)
+    views, clicks, happy = (sums[name] / people for name in COLUMNS)
+    money = lab.world.ads.price_view * views + lab.world.ads.price_click * clicks
+    return np.stack([money, happy, views], axis=1)
+
+
+def live(
+    lab: Lab, people: range, rules: tuple[Rule, ...], days: float, seed: int
+) -> dict[str, Floats]:
+    """COLUMNS of some people by rule, (rules,)."""
     arms = len(rules)
-    opening = np.repeat([layout_index(rule.first) for rule in rules], people)
-    later = np.repeat([layout_index(rule.later) for rule in rules], people)
-    short = np.repeat([rule.short for rule in rules], people)
+    opening = np.repeat([layout_index(rule.first) for rule in rules], len(people))
+    later = np.repeat([layout_index(rule.later) for rule in rules], len(people))
+    short = np.repeat([rule.short for rule in rules], len(people))
     none = layout_index(())
 
     def choose(cohort: Cohort) -> Layouts:
@@ -83,23 +104,10 @@ def live(
         now = np.where(users["minutes_rate"] < short, none, opening)
         return np.where(users["fetch"] == 0, now, later)
 
-    world = undying(lab.world)
-    cohort = lab.cohort(people, arms, days, seed, world=world, first=first, decision="fetch")
+    cohort = lab.cohort(len(people), arms, days, seed, world=undying(lab.world),
+                        first=people.start, decision="fetch")  # fmt: skip
     sums = watch(cohort, choose, COLUMNS, [0.0, days], lab.told, mortal=lab.world)
-    views, clicks, happy = (by_arm(sums[name], arms)[:, 0] / people for name in COLUMNS)
-    money = lab.world.ads.price_view * views + lab.world.ads.price_click * clicks
-    return np.stack([money, happy, views], axis=1)
-
-
-def measure(lab: Lab, settings: Settings, seed: int) -> dict[str, Floats]:
-    """What the best-earning fixed layout and the chosen rule lead to, (2, 3); all tried, too."""
-    everything = (*FIXED, *RULES)
-    tried = live(lab, everything, settings.tried_on, settings.days, seed, TRIED_ON)
-    best = int(tried[: len(FIXED), 0].argmax())
-    gains = tried[len(FIXED) :, :2] / tried[best, :2] - 1
-    rule = RULES[int(gains.min(axis=1).argmax())]
-    lived = live(lab, (everything[best], rule), settings.people, settings.days, seed, 0)
-    return {"lived": lived, "tried": tried}
+    return {name: by_arm(sums[name], arms)[:, 0] for name in COLUMNS}
 
 
 def read(series: Series) -> dict[str, float]:

@@ -24,9 +24,11 @@ import numpy as np
 from longplay.experiments.facts.fact import Check, Fact, Floats, Readings, Series
 from longplay.experiments.facts.lab import Lab
 from longplay.experiments.facts.picture import Curve, chart
+from longplay.experiments.populations import sketch
 
 LISTEN_NOW = 0
 UPSIDE_DOWN = -3.0  # sharpness with which the shelf follows the estimate of taste
+MOST = 1000  # titles that are told apart
 BINS = np.arange(0.0, 181.0, 5.0)  # of the time until leaving [s]
 
 
@@ -57,13 +59,24 @@ FACT = Fact(
 
 def measure(lab: Lab, settings: Settings, seed: int) -> dict[str, Any]:
     """Medians of titles and seconds, the share of such sessions, and a histogram of seconds."""
+    sums = lab.sums(live, settings.people, settings, seed)
+    in_vain = sums["titles"].sum()
+    return {
+        "titles": median_of(sums["titles"]),
+        "seconds": sketch.quantiles(sums["seconds"].astype(np.int64), [0.5])[0],
+        "gave_up": 100.0 * in_vain / sums["wanted_now"],
+        "histogram": sums["histogram"] / in_vain,
+    }
+
+
+def live(lab: Lab, people: range, settings: Settings, seed: int) -> dict[str, Any]:
+    """Sessions of some people that ended in vain, by titles and by seconds; and all listen-now."""
     world = lab.world.replace("upside down", population={"focus": UPSIDE_DOWN})
-    cohort = lab.cohort(settings.people, 1, settings.days, seed, world=world, task="Feed",
-                        decision="fetch", action="weights")  # fmt: skip
+    cohort = lab.cohort(len(people), 1, settings.days, seed, world=world, task="Feed",
+                        decision="fetch", action="weights", first=people.start)  # fmt: skip
     worst_first = np.full(cohort.action_space.shape or (), -1.0, np.float32)
-    looked, played = np.zeros((2, settings.people))
-    titles: list[Floats] = []
-    seconds: list[Floats] = []
+    looked, played = np.zeros((2, len(people)))
+    titles, seconds = [np.zeros(0)], [np.zeros(0)]
     wanted_now = 0
     while not cohort.over.all():
         now = cohort.users["intent"] == LISTEN_NOW
@@ -82,11 +95,20 @@ def measure(lab: Lab, settings: Settings, seed: int) -> dict[str, Any]:
         lab.told(float(cohort.over.mean()))
     all_titles, all_seconds = np.concatenate(titles), np.concatenate(seconds)
     return {
-        "titles": np.median(all_titles),
-        "seconds": np.median(all_seconds),
-        "gave_up": 100.0 * len(all_titles) / wanted_now,
-        "histogram": np.histogram(all_seconds, BINS)[0] / len(all_seconds),
+        "titles": np.bincount(np.minimum(all_titles, MOST).astype(np.int64), minlength=MOST + 1),
+        "seconds": sketch.counted(all_seconds),
+        "histogram": np.histogram(all_seconds, BINS)[0],
+        "wanted_now": wanted_now,
     }
+
+
+def median_of(counts: Floats) -> float:
+    """The median of whole numbers of which 0, 1, ... came ``counts`` times; nan if none came."""
+    below = np.cumsum(counts)
+    many = int(below[-1])
+    if not many:
+        return np.nan
+    return float(np.searchsorted(below, [(many + 1) // 2, many // 2 + 1]).mean())
 
 
 def figure(series: Series, readings: Readings) -> str:

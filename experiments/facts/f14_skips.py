@@ -60,8 +60,13 @@ def measure(lab: Lab, settings: Settings, seed: int) -> dict[str, Floats]:
 
     The first row is of background sessions, the second of the others.
     """
-    cohort = lab.cohort(settings.people, 1, settings.days, seed, decision="fetch")
-    no_ads = np.zeros(settings.people, np.int64)
+    return lab.sums(live, settings.people, settings, seed)
+
+
+def live(lab: Lab, people: range, settings: Settings, seed: int) -> dict[str, Floats]:
+    """What `measure` counts, of some people."""
+    cohort = lab.cohort(len(people), 1, settings.days, seed, decision="fetch", first=people.start)
+    no_ads = np.zeros(len(people), np.int64)
     counts = np.zeros((2, 2 + len(TIMES)))
     while not cohort.over.all():
         background = cohort.users["intent"] == BACKGROUND
@@ -75,6 +80,7 @@ def measure(lab: Lab, settings: Settings, seed: int) -> dict[str, Floats]:
             counts[row, 0] += len(plays)
             counts[row, 1] += (seconds < 0.999 * length).sum()
             counts[row, 2:] += (seconds[:, None] < TIMES).sum(axis=0)
+        lab.told(float(cohort.over.mean()))
     return {"counts": counts}
 
 

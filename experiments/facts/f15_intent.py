@@ -60,9 +60,28 @@ FACT = Fact(
 
 def measure(lab: Lab, settings: Settings, seed: int) -> dict[str, Floats]:
     """Moments of (passed, felt) by intent (4, 6); mean feeling by share passed (2, bins)."""
-    cohort = lab.cohort(settings.people, 1, settings.days, seed, decision="fetch")
-    no_ads = np.zeros(settings.people, np.int64)
-    totals = np.zeros((3, settings.people))  # looked, plays, felt so far in this visit
+    sums = lab.sums(live, settings.people, settings, seed)
+    curves = sums["felt"] / np.maximum(sums["visits"], 1)
+    return {"moments": sums["moments"], "curves": curves}
+
+
+def live(lab: Lab, people: range, settings: Settings, seed: int) -> dict[str, Floats]:
+    """Of the visits of some people: `moments_of`, and `in_bins` to listen now and to browse."""
+    intent, passed, felt = visits(lab, people, settings, seed).T
+    own = [(passed[intent == z], felt[intent == z]) for z in range(len(INTENTS))]
+    number, sums = np.stack([in_bins(*own[z]) for z in (NOW, BROWSE)], axis=1)
+    return {
+        "moments": np.stack([moments_of(x, y) for x, y in own]),
+        "visits": number,
+        "felt": sums,
+    }
+
+
+def visits(lab: Lab, people: range, settings: Settings, seed: int) -> Floats:
+    """Intent, share of titles passed over and feeling of each visit of some people, (n, 3)."""
+    cohort = lab.cohort(len(people), 1, settings.days, seed, decision="fetch", first=people.start)
+    no_ads = np.zeros(len(people), np.int64)
+    totals = np.zeros((2, len(people)))  # looked, plays so far in this visit
     rows: list[Floats] = []
     while not cohort.over.all():
         intent = cohort.users["intent"].copy()
@@ -77,18 +96,20 @@ def measure(lab: Lab, settings: Settings, seed: int) -> dict[str, Floats]:
         known = before[1][ended] > 0
         rows.append(np.column_stack([intent[ended], passed, felt])[known])
         totals[:, (out["fetches"] > 0) & (out["ended"] > 0)] = 0.0
-    table = np.concatenate(rows)
-    moments = np.zeros((len(INTENTS), 6))
-    curves = np.zeros((2, len(BINS) - 1))
-    for z in range(len(INTENTS)):
-        x, y = table[table[:, 0] == z, 1:].T
-        moments[z] = len(x), x.sum(), y.sum(), (x * x).sum(), (x * y).sum(), (y * y).sum()
-    for at, z in enumerate((NOW, BROWSE)):
-        x, y = table[table[:, 0] == z, 1:].T
-        where = np.clip(np.digitize(x, BINS) - 1, 0, len(BINS) - 2)
-        number = np.bincount(where, minlength=len(BINS) - 1)
-        curves[at] = np.bincount(where, y, len(BINS) - 1) / np.maximum(number, 1)
-    return {"moments": moments, "curves": curves}
+        lab.told(float(cohort.over.mean()))
+    return np.concatenate(rows)
+
+
+def moments_of(x: Floats, y: Floats) -> Floats:
+    """Number, and sums of x, y, xx, xy and yy (6,)."""
+    return np.array([len(x), x.sum(), y.sum(), (x * x).sum(), (x * y).sum(), (y * y).sum()])
+
+
+def in_bins(x: Floats, y: Floats) -> Floats:
+    """Number, and sum of y, by bin of x (2, bins)."""
+    many = len(BINS) - 1
+    where = np.clip(np.digitize(x, BINS) - 1, 0, many - 1)
+    return np.stack([np.bincount(where, minlength=many), np.bincount(where, y, many)])
 
 
 def slope_and_rest(moments: Floats) -> tuple[float, float]:

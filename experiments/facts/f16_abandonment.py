@@ -62,8 +62,13 @@ FACT = Fact(
 
 def measure(lab: Lab, settings: Settings, seed: int) -> dict[str, Floats]:
     """Visits by intent and end, (4, 3)."""
-    cohort = lab.cohort(settings.people, 1, settings.days, seed)
-    no_ads = np.zeros(settings.people, np.int64)
+    return lab.sums(live, settings.people, settings, seed)
+
+
+def live(lab: Lab, people: range, settings: Settings, seed: int) -> dict[str, Floats]:
+    """What `measure` counts, of some people."""
+    cohort = lab.cohort(len(people), 1, settings.days, seed, first=people.start)
+    no_ads = np.zeros(len(people), np.int64)
     counts = np.zeros((len(INTENTS), len(ENDS)))
     while not cohort.over.all():
         intent = cohort.users["intent"].copy()
@@ -73,6 +78,7 @@ def measure(lab: Lab, settings: Settings, seed: int) -> dict[str, Floats]:
         end = np.where(out["good_exit"] > 0, 0, np.where(out["bad_exit"] > 0, 1, 2))
         cell = (len(ENDS) * intent + end)[ended]
         counts += np.bincount(cell, minlength=counts.size).reshape(counts.shape)
+        lab.told(float(cohort.over.mean()))
     return {"counts": counts}
 
 

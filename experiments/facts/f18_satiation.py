@@ -120,14 +120,42 @@ def alike(law: Satiation, count: int) -> Arms:
     return Arms(np.ones(count), np.ones(count), (law,) * count)
 
 
-def play_rates(lab: Lab, settings: Settings, seed: int, gain: float) -> tuple[Floats, Floats]:
-    """Titles played to satisfaction per title looked at: by fetch, and by rest in first fetches."""
+def measure(lab: Lab, settings: Settings, seed: int) -> dict[str, Any]:
+    """Ratios by fetch and by rest, and what looking ahead gains [%]."""
+    sums = lab.sums(live, settings.people, settings, seed)
+    rng = np.random.default_rng(seed)
+    draws = [advantage(unlike(rng, settings.arms), settings.pulls) for _ in range(DRAWS)]
+    return {
+        "by_fetch": bored_over_fresh(sums["by_fetch"]),
+        "by_rest": bored_over_fresh(sums["by_rest"]),
+        "alike": advantage(alike(lab.world.satiation, settings.arms), settings.pulls),
+        "unlike": np.mean(draws),
+    }
+
+
+def live(lab: Lab, people: range, settings: Settings, seed: int) -> dict[str, Floats]:
+    """`plays` of some people by fetch and by rest, with satiation and without: (2, 2, n)."""
+    by_fetch, by_rest = [], []
+    for world, gain in enumerate((lab.world.satiation.gain, 0.0)):
+        fetches, rests = plays(lab, people, settings, seed, gain)
+        by_fetch.append(fetches)
+        by_rest.append(rests)
+        lab.told((world + 1) / 2)
+    return {"by_fetch": np.stack(by_fetch), "by_rest": np.stack(by_rest)}
+
+
+def plays(
+    lab: Lab, people: range, settings: Settings, seed: int, gain: float
+) -> tuple[Floats, Floats]:
+    """Titles played to satisfaction, and looked at: by fetch, and by rest in first fetches."""
     world = lab.world.replace(
         "one topic", population={"focus": ONE_TOPIC}, satiation={"gain": gain}
     )
-    cohort = lab.cohort(settings.people, 1, settings.days, seed, world=world, decision="fetch")
+    cohort = lab.cohort(
+        len(people), 1, settings.days, seed, world=world, decision="fetch", first=people.start
+    )
     by_fetch, by_rest = np.zeros((2, FETCHES)), np.zeros((2, len(RESTS) - 1))
-    without_ads = np.zeros(settings.people, np.int64)
+    without_ads = np.zeros(len(people), np.int64)
     while not cohort.over.all():
         fetch, rest = cohort.users["fetch"].copy(), cohort.users["away"].copy()
         cohort.step(without_ads)
@@ -138,23 +166,14 @@ def play_rates(lab: Lab, settings: Settings, seed: int, gain: float) -> tuple[Fl
         for k in range(len(RESTS) - 1):
             bin_ = (fetch == 0) & (rest >= RESTS[k]) & (rest < RESTS[k + 1])
             by_rest[:, k] += counts[:, bin_].sum(axis=1)
-    return by_fetch[0] / by_fetch[1], by_rest[0] / by_rest[1]
+    return by_fetch, by_rest
 
 
-def measure(lab: Lab, settings: Settings, seed: int) -> dict[str, Any]:
-    """Ratios by fetch and by rest, and what looking ahead gains [%]."""
-    law = lab.world.satiation
-    bored = play_rates(lab, settings, seed, law.gain)
-    lab.told(0.5)
-    fresh = play_rates(lab, settings, seed, 0.0)
-    rng = np.random.default_rng(seed)
-    draws = [advantage(unlike(rng, settings.arms), settings.pulls) for _ in range(DRAWS)]
-    return {
-        "by_fetch": bored[0] / fresh[0],
-        "by_rest": bored[1] / fresh[1],
-        "alike": advantage(alike(law, settings.arms), settings.pulls),
-        "unlike": np.mean(draws),
-    }
+def bored_over_fresh(counts: Floats) -> Floats:
+    """Played per title looked at, with satiation over without, of counts (2, 2, n)."""
+    bored, fresh = counts[:, 0] / counts[:, 1]
+    ratio: Floats = bored / fresh
+    return ratio
 
 
 def read(series: Series) -> dict[str, float]:

@@ -28,7 +28,7 @@ leaves behind (as Benson et al. warn).
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -165,7 +165,8 @@ def last_gaps(listens: Listens) -> Floats:
     """Last gap over the median of those before it, of each abandoned item."""
     order = np.lexsort((listens.number, listens.thing, listens.person))
     person, thing = listens.person[order], listens.thing[order]
-    new = np.r_[True, (person[1:] != person[:-1]) | (thing[1:] != thing[:-1])]
+    new = np.ones(len(order), bool)
+    new[1:] = (person[1:] != person[:-1]) | (thing[1:] != thing[:-1])
     starts = np.flatnonzero(new)
     many = np.diff(np.r_[starts, len(order)])
     last = order[starts + many - 1]
@@ -194,19 +195,20 @@ def told_by(things: Ints, asked: Ints) -> Floats:
     return found / max(len(asked), 1)
 
 
-def listened(lab: Lab, settings: Settings, seed: int) -> Listens:
-    """Everybody's listens beyond the skip limit."""
-    cohort = lab.cohort(settings.people, 1, settings.days, seed, decision="fetch")
-    no_ads = np.zeros(settings.people, np.int64)
-    people, things = [], []
+def listened(lab: Lab, people: range, settings: Settings, seed: int) -> Listens:
+    """Some people's listens beyond the skip limit; the first of them is person 0."""
+    cohort = lab.cohort(len(people), 1, settings.days, seed, decision="fetch", first=people.start)
+    no_ads = np.zeros(len(people), np.int64)
+    persons, things = [], []
     while not cohort.over.all():
         cohort.step(no_ads)
         slots = cohort.slots[cohort.outcomes["fetches"] > 0]
         lanes = np.flatnonzero(cohort.outcomes["fetches"] > 0)
         heard = (slots["played"] == 1) & (slots["skipped"] == 0) & (slots["shows"] >= 0)
-        people.append(np.repeat(lanes, heard.sum(axis=1)))
+        persons.append(np.repeat(lanes, heard.sum(axis=1)))
         things.append(slots["shows"][heard].astype(np.int64))
-    return ordered(np.concatenate(people), np.concatenate(things))
+        lab.told(float(cohort.over.mean()))
+    return ordered(np.concatenate(persons), np.concatenate(things))
 
 
 def repeats_of(listens: Listens) -> npt.NDArray[np.bool_]:
@@ -218,12 +220,8 @@ def repeats_of(listens: Listens) -> npt.NDArray[np.bool_]:
     return repeat
 
 
-def measure(lab: Lab, settings: Settings, seed: int) -> dict[str, Floats]:
-    """Repeats and chances by half of the people and lag, (2, 2, lags), and the other numbers."""
-    listens = listened(lab, settings, seed)
-    lab.told(0.5)
-    repeat = repeats_of(listens)
-    rng = np.random.default_rng(seed)
+def orders_of(listens: Listens, repeat: npt.NDArray[np.bool_], rng: np.random.Generator) -> Floats:
+    """`told_by` of each person with a repeat, at ASKED of them at random: (people, 2)."""
     orders = []
     for start in np.flatnonzero(listens.number == 0):
         own = slice(start, start + listens.of[start])
@@ -231,11 +229,35 @@ def measure(lab: Lab, settings: Settings, seed: int) -> dict[str, Floats]:
         if len(places):
             asked = rng.choice(places, min(ASKED, len(places)), replace=False)
             orders.append(told_by(listens.thing[own], asked))
+    return np.array(orders).reshape(-1, 2)
+
+
+def measure(lab: Lab, settings: Settings, seed: int) -> dict[str, Floats]:
+    """Repeats and chances by half of the people and lag, (2, 2, lags), and the other numbers."""
+    sums = lab.sums(live, settings.people, settings, seed)
     return {
-        "halves": np.stack([by_lag(listens, listens.person % 2 == half) for half in (0, 1)]),
-        "share": np.array(repeat.mean()),
-        "last_gap": np.array(np.exp(np.log(last_gaps(listens)).mean())),
-        "orders": np.mean(orders, axis=0),
+        "halves": sums["halves"],
+        "share": sums["repeats"] / sums["listens"],
+        "last_gap": np.exp(sums["log_gaps"] / sums["abandoned"]),
+        "orders": sums["orders"] / sums["repeaters"],
+    }
+
+
+def live(lab: Lab, people: range, settings: Settings, seed: int) -> dict[str, Any]:
+    """Counts and sums of some people's listens; even and odd people are the halves."""
+    listens = listened(lab, people, settings, seed)
+    repeat = repeats_of(listens)
+    half = (people.start + listens.person) % 2
+    log_gaps = np.log(last_gaps(listens))
+    orders = orders_of(listens, repeat, np.random.default_rng((seed, people.start)))
+    return {
+        "halves": np.stack([by_lag(listens, half == one) for one in (0, 1)]),
+        "listens": len(repeat),
+        "repeats": repeat.sum(),
+        "abandoned": len(log_gaps),
+        "log_gaps": log_gaps.sum(),
+        "repeaters": len(orders),
+        "orders": orders.sum(axis=0),
     }
 
 

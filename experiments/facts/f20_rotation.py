@@ -107,11 +107,20 @@ def slates(cohort: Cohort, topics: Ints) -> Ints:
 
 def measure(lab: Lab, settings: Settings, seed: int) -> dict[str, Floats]:
     """Reward and active days by arm, each person weighed alike, (ARMS,)."""
-    people = settings.people
-    cohort = lab.cohort(people, ARMS, settings.days, seed, task="Feed", action="slate",
-                        decision="fetch", candidates=CANDIDATES, slate_size=SLATE)  # fmt: skip
-    themes = Themes(cohort, people)
-    looked, heard, days = np.zeros((3, ARMS * people))
+    sums = lab.sums(live, settings.people, settings, seed, arms=ARMS)
+    return {
+        "reward": sums["reward"] / sums["rewarded"],
+        "days": sums["days"] / settings.people,
+    }
+
+
+def live(lab: Lab, people: range, settings: Settings, seed: int) -> dict[str, Floats]:
+    """By arm: rewards of those of some people who have one, how many, and days; (ARMS,)."""
+    cohort = lab.cohort(len(people), ARMS, settings.days, seed, task="Feed", action="slate",
+                        decision="fetch", candidates=CANDIDATES, slate_size=SLATE,
+                        first=people.start)  # fmt: skip
+    themes = Themes(cohort, len(people))
+    looked, heard, days = np.zeros((3, ARMS * len(people)))
     while not cohort.over.all():
         first = cohort.users["fetch"] == 0
         cohort.step(slates(cohort, themes.choose(cohort)))
@@ -120,11 +129,9 @@ def measure(lab: Lab, settings: Settings, seed: int) -> dict[str, Floats]:
         heard += first * (out["plays"] - out["skips"])
         days += out["active_day"]
         lab.told(float(cohort.over.mean()))
-    own = np.divide(heard, looked, out=np.full(len(heard), np.nan), where=looked > 0)
-    return {
-        "reward": np.nanmean(own.reshape(ARMS, people), axis=1),
-        "days": days.reshape(ARMS, people).mean(axis=1),
-    }
+    reward = heard / np.maximum(looked, 1.0)
+    found = {"reward": reward, "rewarded": looked > 0, "days": days}
+    return {name: x.reshape(ARMS, len(people)).sum(axis=1) for name, x in found.items()}
 
 
 def read(series: Series) -> dict[str, float]:

@@ -18,14 +18,17 @@ those with quick habits become the daily users: their 5 % quantile was 13 days, 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from longplay.envs.cohort import Cohort
 from longplay.envs.laws.habit import Habit, next_habit
 from longplay.experiments.facts.fact import Check, Fact, Floats, Readings, Series
 from longplay.experiments.facts.lab import Lab
 from longplay.experiments.facts.picture import Curve, chart
+from longplay.experiments.populations import sketch
 
 DAYS = 84
 RATES = np.geomspace(0.002, 0.5, 400)  # c that are tried [1/day]
@@ -93,38 +96,56 @@ def one_miss(days: npt.NDArray[np.intp], start: float, rate: float, law: Habit) 
 
 def measure(lab: Lab, settings: Settings, seed: int) -> dict[str, Floats]:
     """Days to 95 % at SHARES of people, loss by a miss, fit, share of daily users, mean curve."""
+    sums = lab.sums(live, settings.people, settings, seed)
+    return {
+        "reached": sketch.quantiles(sums["reached"].astype(np.int64), SHARES),
+        "one_miss": sums["losses"] / sums["daily_users"],
+        "fit": 1.0 - sketch.quantiles(sums["misfits"].astype(np.int64), [0.5])[0],
+        "daily_users": 100.0 * sums["daily_users"] / settings.people,
+        "curve": sums["habits"] / sums["there"],
+    }
+
+
+def live(lab: Lab, people: range, settings: Settings, seed: int) -> dict[str, Any]:
+    """Of the daily users among some people: sketches of their fits, and sums."""
     world = lab.world.replace(
         "asked to come",
         population={"youth": 0.0},
         returning={"habit": 0.0, "rate": ASKED * lab.world.returning.rate},
     )
-    cohort = lab.cohort(settings.people, 1, DAYS, seed, world=world)
-    users = cohort.users
-    start = users["habit"].copy()
-    habit = np.full((settings.people, DAYS), np.nan)
-    without_ads = np.zeros(settings.people, np.int64)
-    while not cohort.over.all():
-        cohort.step(without_ads)
-        came = np.flatnonzero(cohort.outcomes["active_day"] > 0)
-        day = np.floor(users["day"][came] - cohort.users["phase"][came] // 24).astype(int)
-        inside = (day >= 0) & (day < DAYS)
-        habit[came[inside], day[inside]] = users["habit"][came[inside]]
-        lab.told(float(cohort.over.mean()))
+    cohort = lab.cohort(len(people), 1, DAYS, seed, world=world, first=people.start)
+    start, rate = cohort.users["habit"].copy(), cohort.users["habit_rate"].copy()
+    habit = habits(cohort, lab)
     active = np.isfinite(habit)
     daily = np.flatnonzero(active.mean(axis=1) >= settings.daily)
     reached, fits, losses = np.zeros((3, len(daily)))
     for at, person in enumerate(daily):
         days = np.flatnonzero(active[person])
         reached[at], fits[at] = fitted(days + 1, habit[person, days])
-        rate = float(users["habit_rate"][person])
-        losses[at] = one_miss(days, float(start[person]), rate, world.habit)
+        losses[at] = one_miss(days, float(start[person]), float(rate[person]), world.habit)
     return {
-        "reached": np.quantile(reached, SHARES),
-        "one_miss": losses.mean(),
-        "fit": np.median(fits),
-        "daily_users": np.array(100.0 * len(daily) / settings.people),
-        "curve": np.nanmean(habit[daily], axis=0),
+        "daily_users": len(daily),
+        "reached": sketch.counted(reached),
+        "misfits": sketch.counted(1.0 - fits),
+        "losses": losses.sum(),
+        "habits": np.nansum(habit[daily], axis=0),
+        "there": active[daily].sum(axis=0),
     }
+
+
+def habits(cohort: Cohort, lab: Lab) -> Floats:
+    """Everybody's habit at the end of each day, nan for days without a visit (lanes, DAYS)."""
+    users = cohort.users
+    habit = np.full((cohort.num_envs, DAYS), np.nan)
+    without_ads = np.zeros(cohort.num_envs, np.int64)
+    while not cohort.over.all():
+        cohort.step(without_ads)
+        came = np.flatnonzero(cohort.outcomes["active_day"] > 0)
+        day = np.floor(users["day"][came] - users["phase"][came] // 24).astype(int)
+        inside = (day >= 0) & (day < DAYS)
+        habit[came[inside], day[inside]] = users["habit"][came[inside]]
+        lab.told(float(cohort.over.mean()))
+    return habit
 
 
 def read(series: Series) -> dict[str, float]:

@@ -24,6 +24,8 @@ from longplay.experiments.facts.fact import Check, Fact, Floats, Readings, Serie
 from longplay.experiments.facts.lab import MONTH, Lab, Layouts, undying, watch
 from longplay.experiments.facts.picture import Curve, chart
 
+COLUMNS = ("ended", "satisfied_day", "active_day")
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -55,18 +57,21 @@ FACT = Fact(
 
 def measure(lab: Lab, settings: Settings, seed: int) -> dict[str, Floats]:
     """Visits, and satisfaction summed over active days with their number, by arm and month."""
-    usual = lab.world.notifications.per_day
-    days = settings.before + settings.months * MONTH
-    edges = settings.before + MONTH * np.arange(settings.months + 1)
-    columns = ("ended", "satisfied_day", "active_day")
-    sums: dict[str, list[Floats]] = {name: [] for name in columns}
-    before = lab.cohort(settings.people, 1, settings.before, seed, world=undying(lab.world))
-    watch(before, _no_ads, ("ended",), [0.0, settings.before])
+    return lab.sums(live, settings.people, settings, seed)
+
+
+def live(lab: Lab, people: range, settings: Settings, seed: int) -> dict[str, Floats]:
+    """COLUMNS of some people by arm and month, (2, months)."""
+    start, usual = settings.before, lab.world.notifications.per_day
+    edges = start + MONTH * np.arange(settings.months + 1)
+    cohort = lab.cohort(len(people), 1, start, seed, world=undying(lab.world), first=people.start)
+    watch(cohort, _no_ads, ("ended",), [0.0, start])
+    sums: dict[str, list[Floats]] = {name: [] for name in COLUMNS}
     for arm, per_day in enumerate((usual, settings.left * usual)):
         world = lab.world.replace("arm", notifications={"per_day": per_day})
-        cohort = lab.go_on(before, days, undying(world))
-        found = watch(cohort, _no_ads, columns, edges, mortal=world)
-        for name in columns:
+        later = lab.go_on(cohort, float(edges[-1]), undying(world))
+        found = watch(later, _no_ads, COLUMNS, edges, mortal=world)
+        for name in COLUMNS:
             sums[name].append(found[name].sum(axis=0))
         lab.told((arm + 1) / 2)
     return {name: np.stack(parts) for name, parts in sums.items()}

@@ -54,15 +54,21 @@ FACT = Fact(
 
 def measure(lab: Lab, settings: Settings, seed: int) -> dict[str, Floats]:
     """Share of newcomers active on each day after their first, (LONGEST + 1,)."""
-    until = np.full(settings.people, 24.0 * (LONGEST + 2))
-    events = simulate("community", until, seed, threads=1)
-    birth = np.full(settings.people, np.inf)
+    sums = lab.sums(live, settings.people, seed)
+    return {"active": sums["active"] / settings.people}
+
+
+def live(lab: Lab, people: range, seed: int) -> dict[str, Floats]:
+    """How many of some newcomers are active on each day after their first, (LONGEST + 1,)."""
+    until = np.full(len(people), 24.0 * (LONGEST + 2))
+    events = simulate("community", until, seed, first_user=people.start, threads=1)
+    birth = np.full(len(people), np.inf)
     np.minimum.at(birth, events.user, events.time)
     day = (np.floor(events.time / 24.0) - np.floor(birth / 24.0)[events.user]).astype(np.int64)
-    active = np.zeros((settings.people, LONGEST + 1), bool)
+    active = np.zeros((len(people), LONGEST + 1))
     inside = day <= LONGEST
-    active[events.user[inside], day[inside]] = True
-    return {"active": active.mean(axis=0)}
+    active[events.user[inside], day[inside]] = 1.0
+    return {"active": active.sum(axis=0)}
 
 
 def read(series: Series) -> dict[str, float]:

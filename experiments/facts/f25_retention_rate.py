@@ -58,18 +58,16 @@ FACT = Fact(
 )  # fmt: skip
 
 
-def survivors(lab: Lab, world: World, people: int, periods: int, seed: int) -> Floats:
-    """Share of people alive at the start of each period and at the end of the last."""
+def losses(lab: Lab, people: range, world: World, periods: int, seed: int) -> Floats:
+    """How many of some people are lost in each period, (periods,)."""
     days = world.churn.period * periods
-    cohort = lab.cohort(people, 1, days, seed, world=world)
-    without_ads = np.zeros(people, np.int64)
+    cohort = lab.cohort(len(people), 1, days, seed, world=world, first=people.start)
+    without_ads = np.zeros(len(people), np.int64)
     while not cohort.over.all():
         cohort.step(without_ads)
-        lab.told(float(cohort.over.mean()))
     gone = cohort.users["gone"] == 1
     lost_in = (cohort.users["clock"][gone] / (24 * world.churn.period)).astype(int)
-    lost = np.bincount(np.minimum(lost_in, periods - 1), minlength=periods)
-    return 1.0 - np.concatenate([[0.0], np.cumsum(lost)]) / people
+    return np.bincount(np.minimum(lost_in, periods - 1), minlength=periods).astype(np.float64)
 
 
 def frozen(world: World) -> World:
@@ -85,8 +83,17 @@ def frozen(world: World) -> World:
 
 def measure(lab: Lab, settings: Settings, seed: int) -> dict[str, Floats]:
     """Shares alive by period, of the cohort and of the frozen people."""
-    alive = survivors(lab, lab.world, settings.people, settings.periods, seed)
-    still = survivors(lab, frozen(lab.world), settings.people, FROZEN_PERIODS, seed)
+    lost = lab.sums(live, settings.people, settings, seed)
+    return {
+        name: 1.0 - np.append(0.0, np.cumsum(each)) / settings.people for name, each in lost.items()
+    }
+
+
+def live(lab: Lab, people: range, settings: Settings, seed: int) -> dict[str, Floats]:
+    """Losses by period of some people, and of as many that are frozen."""
+    alive = losses(lab, people, lab.world, settings.periods, seed)
+    lab.told(settings.periods / (settings.periods + FROZEN_PERIODS))
+    still = losses(lab, people, frozen(lab.world), FROZEN_PERIODS, seed)
     return {"alive": alive, "frozen": still}
 
 

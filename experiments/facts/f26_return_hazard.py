@@ -53,19 +53,23 @@ FACT = Fact(
 
 def measure(lab: Lab, settings: Settings, seed: int) -> dict[str, Floats]:
     """Returns and people still away by hour of absence, (2, hours)."""
-    cohort = lab.cohort(settings.people, 1, settings.days, seed)
-    no_ads = np.zeros(settings.people, np.int64)
+    returns = lab.sums(live, settings.people, settings, seed)["returns"]
+    still_away = np.cumsum(returns[::-1])[::-1]  # of those who come back at all
+    return {"counts": np.stack([returns[:HOURS], still_away[:HOURS]])}
+
+
+def live(lab: Lab, people: range, settings: Settings, seed: int) -> dict[str, Floats]:
+    """Returns of some people by hour of absence, (HOURS + 1,), the last of all later ones."""
+    cohort = lab.cohort(len(people), 1, settings.days, seed, first=people.start)
+    no_ads = np.zeros(len(people), np.int64)
     returns = np.zeros(HOURS + 1)
-    gone = 0
     while not cohort.over.all():
         cohort.step(no_ads)
         out = cohort.outcomes
         away = out["away"][(out["fetches"] > 0) & (out["ended"] > 0)]
-        gone += int(np.isinf(away).sum())
         hour = np.minimum(away[np.isfinite(away)], HOURS).astype(np.int64)
         returns += np.bincount(hour, minlength=HOURS + 1)
-    still_away = np.cumsum(returns[::-1])[::-1]  # of those who come back at all
-    return {"counts": np.stack([returns[:HOURS], still_away[:HOURS]])}
+    return {"returns": returns}
 
 
 def read(series: Series) -> dict[str, float]:

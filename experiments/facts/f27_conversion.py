@@ -95,10 +95,15 @@ def converted(days: Floats) -> Floats:
 
 def measure(lab: Lab, settings: Settings, seed: int) -> dict[str, Floats]:
     """People asked about, those who come seldom, and conversions; of settled and new people."""
+    return lab.sums(live, settings.people, settings, seed)
+
+
+def live(lab: Lab, people: range, settings: Settings, seed: int) -> dict[str, Floats]:
+    """The counts of `measure` among some people."""
     starts = settings.settled + BEFORE * np.arange(STARTS)
     weeks = int(starts[-1]) + BEFORE + AFTER
-    cohort = lab.cohort(settings.people, 1, 7.0 * weeks, seed)
-    none = np.zeros(settings.people, np.int64)
+    cohort = lab.cohort(len(people), 1, 7.0 * weeks, seed, first=people.start)
+    none = np.zeros(len(people), np.int64)
     edges = 7.0 * np.arange(weeks + 1)
     days = watch(cohort, lambda cohort: none, ("active_day",), edges, lab.told)["active_day"]
     light = np.concatenate([followed(days, int(start)) for start in starts])

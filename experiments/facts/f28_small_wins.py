@@ -28,7 +28,7 @@ from longplay.agents.best_fixed import score_weights
 from longplay.agents.fixed import PRODUCTION
 from longplay.envs.spaces import SCORERS
 from longplay.experiments.facts.fact import Check, Fact, Floats, Readings, Series
-from longplay.experiments.facts.lab import Lab, undying, watch
+from longplay.experiments.facts.lab import Lab, by_arm, undying, watch
 from longplay.experiments.facts.picture import Curve, chart
 
 FINAL = 5
@@ -64,40 +64,58 @@ FACT = Fact(
 )
 
 
-def live(
-    lab: Lab, rule: Mapping[str, float], people: int, first: int, edges: Sequence[float], seed: int
-) -> Floats:
-    """COLUMNS summed over people by period under a rule, (2, periods)."""
-    cohort = lab.cohort(people, 1, edges[-1], seed, world=undying(lab.world), first=first,
-                        task="Feed", action="weights")  # fmt: skip
-    row = np.array([rule.get(name, 0.0) for name in SCORERS], np.float32)
-    weights: Any = np.tile(row, (people, 1))
-    sums = watch(cohort, lambda cohort: weights, COLUMNS, edges, mortal=lab.world)
-    return np.stack([sums[name].sum(axis=0) for name in COLUMNS])
+def measure(lab: Lab, settings: Settings, seed: int) -> dict[str, Floats]:
+    """Visits and days by week under production and the best weights, (2, 2, weeks)."""
+    best, median = search(lab, settings, seed)
+    edges = [7.0 * week for week in range(settings.weeks + 1)]
+    lived = led_to(lab, (PRODUCTION, best), settings.people, 0, edges, seed)
+    return {"lived": lived, "median_rule": np.array(median)}
 
 
 def search(lab: Lab, settings: Settings, seed: int) -> tuple[dict[str, float], float]:
     """The rule of most visits, and the visits of the median rule against production [%]."""
     rules = score_weights()
-    edges = (0.0, settings.search_days)
 
-    def visits(rule: Mapping[str, float], people: int) -> float:
-        return float(live(lab, rule, people, TRAINING, edges, seed)[0, 0])
+    def visits(rules: Sequence[Mapping[str, float]], people: int) -> Floats:
+        edges = (0.0, settings.search_days)
+        found: Floats = led_to(lab, rules, people, TRAINING, edges, seed)[:, 0, 0]
+        return found
 
-    few = np.array([visits(rule, settings.judges) for rule in rules])
-    lab.told(0.5)
-    final = [rules[at] for at in np.argsort(-few)[:FINAL]]
-    best = max(final, key=lambda rule: visits(rule, 4 * settings.judges))
+    few = visits(rules, settings.judges)
+    final = [rules[at] for at in np.argsort(-few, kind="stable")[:FINAL]]
+    best = final[int(visits(final, 4 * settings.judges).argmax())]
     usual = few[rules.index(dict(PRODUCTION))]
     return best, 100.0 * float(np.median(few) / usual - 1.0)
 
 
-def measure(lab: Lab, settings: Settings, seed: int) -> dict[str, Floats]:
-    """Visits and days by week under production and the best weights, (2, 2, weeks)."""
-    best, median = search(lab, settings, seed)
-    edges = [7.0 * week for week in range(settings.weeks + 1)]
-    lived = [live(lab, rule, settings.people, 0, edges, seed) for rule in (PRODUCTION, best)]
-    return {"lived": np.stack(lived), "median_rule": np.array(median)}
+def led_to(
+    lab: Lab,
+    rules: Sequence[Mapping[str, float]],
+    people: int,
+    first: int,
+    edges: Sequence[float],
+    seed: int,
+) -> Floats:
+    """COLUMNS summed over people by rule and period, (rules, 2, periods)."""
+    sums = lab.sums(live, people, rules, edges, seed, arms=len(rules), first=first)
+    return np.stack([sums[name] for name in COLUMNS], axis=1)
+
+
+def live(
+    lab: Lab,
+    people: range,
+    rules: Sequence[Mapping[str, float]],
+    edges: Sequence[float],
+    seed: int,
+) -> dict[str, Floats]:
+    """COLUMNS of some people by rule and period, (rules, periods)."""
+    arms = len(rules)
+    cohort = lab.cohort(len(people), arms, edges[-1], seed, world=undying(lab.world),
+                        first=people.start, task="Feed", action="weights")  # fmt: skip
+    rows = np.array([[rule.get(name, 0.0) for name in SCORERS] for rule in rules], np.float32)
+    weights: Any = np.repeat(rows, len(people), axis=0)
+    sums = watch(cohort, lambda cohort: weights, COLUMNS, edges, lab.told, mortal=lab.world)
+    return {name: by_arm(sums[name], arms) for name in COLUMNS}
 
 
 def change(lived: Floats, weeks: slice) -> tuple[float, float]:

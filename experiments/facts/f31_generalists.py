@@ -41,6 +41,7 @@ from longplay.experiments.facts.f34_signals import topics_at_end
 from longplay.experiments.facts.fact import Check, Fact, Floats, Readings, Series
 from longplay.experiments.facts.lab import Lab, outlive, undying
 from longplay.experiments.facts.picture import Curve, chart
+from longplay.experiments.facts.stages import Arrays
 
 WEEKS = 28.0  # length of the first and of the last weeks [day]
 LEAST = 10.0  # of a topic in the first weeks that counts as one's own [min]; free choice
@@ -136,14 +137,16 @@ class Watched(NamedTuple):
     satisfaction: Floats  # at the end (people,)
 
 
-def watched(lab: Lab, settings: Settings, seed: int) -> Watched:
-    """People who live through the study without ads."""
-    people = settings.people
-    cohort = lab.cohort(people, 1, settings.days, seed, world=undying(lab.world))
-    without_ads = np.zeros(people, np.int64)
+def watched(lab: Lab, people: range, settings: Settings, seed: int) -> Watched:
+    """Some people who live through the study without ads."""
+    number = len(people)
+    cohort = lab.cohort(
+        number, 1, settings.days, seed, world=undying(lab.world), first=people.start
+    )
+    without_ads = np.zeros(number, np.int64)
     law = packed(lab.world)
-    minutes = np.zeros((2, people, TOPICS))
-    alive, there = np.ones(people), np.ones((2, people))
+    minutes = np.zeros((2, number, TOPICS))
+    alive, there = np.ones(number), np.ones((2, number))
     while not cohort.over.all():
         before = cohort.users["topic_minutes"].astype(np.float64)
         cohort.step(without_ads)
@@ -164,24 +167,41 @@ def watched(lab: Lab, settings: Settings, seed: int) -> Watched:
 
 def measure(lab: Lab, settings: Settings, seed: int) -> dict[str, Floats]:
     """Sums by group of GS, (2, GROUPS) each; ``alike`` among people alike in minutes."""
-    seen = watched(lab, settings, seed)
+    rows = lab.rows(live, settings.people, settings, seed)
+    place = standing(rows["score"])
+    alike = standing_among_alike(rows["score"], rows["minutes"])
+    then, present, every = rows["then"], rows["present"], np.ones(len(place))
+    return {
+        "platform": by_group(place, rows["stay"], then),
+        "platform_alike": by_group(alike, rows["stay"], then),
+        "community": by_group(place, rows["kept"], present),
+        "community_much": by_group(place, rows["much"], present),
+        "habit": by_group(place, rows["habit"], every),
+        "satisfaction": by_group(alike, rows["satisfaction"], every),
+        "score": by_group(place, rows["score"], every),
+    }
+
+
+def live(lab: Lab, people: range, settings: Settings, seed: int) -> Arrays:
+    """Of those of some people who took part: a row each, as groups are by rank among all."""
+    seen = watched(lab, people, settings, seed)
     took_part = (seen.minutes[0] >= LEAST).any(axis=1)
     first, last = seen.minutes[:, took_part]
     then, end = seen.there[:, took_part]
     score, habit, satisfaction = (values[took_part] for values in seen[2:])
-    mine, every = first >= LEAST, np.ones(len(first))
+    mine = first >= LEAST
     kept, much = ((mine & (last >= least)).sum(axis=1) for least in (TINY, LEAST))
-    present = np.where((last >= TINY).any(axis=1), end, 0.0)  # who is there, and plays at all
-    place, alike = standing(score), standing_among_alike(score, first.sum(axis=1))
-    return {
-        "platform": by_group(place, end / then, then),
-        "platform_alike": by_group(alike, end / then, then),
-        "community": by_group(place, kept / mine.sum(axis=1), present),
-        "community_much": by_group(place, much / mine.sum(axis=1), present),
-        "habit": by_group(place, habit, every),
-        "satisfaction": by_group(alike, satisfaction, every),
-        "score": by_group(place, score, every),
+    rows = {
+        "minutes": first.sum(axis=1),
+        "then": then,
+        "stay": end / then,
+        "kept": kept / mine.sum(axis=1),  # shares of topics
+        "much": much / mine.sum(axis=1),
+        "present": np.where((last >= TINY).any(axis=1), end, 0.0),  # there, and plays at all
+        "habit": habit,
+        "satisfaction": satisfaction,
     }
+    return {"score": score} | {name: values.astype(np.float32) for name, values in rows.items()}
 
 
 def generalists_less_specialists(sums: Floats) -> float:

@@ -27,6 +27,10 @@ from longplay.experiments.facts.picture import Curve, chart
 
 RANKINGS = ("attraction", "quality", "freshness")
 ATTRACTION, VALUE, TIME = range(3)
+COLUMNS = ("plays", "value", "looked")
+LOOKED = COLUMNS.index("looked")
+# Correlation of attraction and value: clickbait is about, or cannot be.
+WORLDS = {"bait": -0.3, "harmony": 1.0}
 
 
 @dataclass(frozen=True)
@@ -56,32 +60,36 @@ FACT = Fact(
 )
 
 
-def live(lab: Lab, world: World, settings: Settings, seed: int) -> Floats:
-    """Plays and value per look, (2, rankings)."""
-    found = np.zeros((2, len(RANKINGS)))
-    for at, name in enumerate(RANKINGS):
-        cohort = lab.cohort(settings.people, 1, settings.days, seed, world=world, task="Feed",
-                            action="weights")  # fmt: skip
-        weights = np.zeros((settings.people, len(SCORERS)), np.float32)
-        weights[:, SCORERS.index(name)] = 1.0
-        plays = value = looked = 0.0
-        while not cohort.over.all():
-            cohort.step(weights)
-            out = cohort.outcomes
-            plays += float(out["plays"].sum())
-            value += float(out["value"].sum())
-            looked += float(out["looked"].sum())
-        found[:, at] = plays / looked, value / looked
+def measure(lab: Lab, settings: Settings, seed: int) -> dict[str, Floats]:
+    """Plays and value per look by ranking (2, rankings), in either of WORLDS."""
+    sums = lab.sums(live, settings.people, settings, seed)
+    return {name: sums[name][:LOOKED] / sums[name][LOOKED] for name in WORLDS}
+
+
+def live(lab: Lab, people: range, settings: Settings, seed: int) -> dict[str, Floats]:
+    """COLUMNS of some people by ranking (3, rankings), in either of WORLDS."""
+    found = {name: np.zeros((len(COLUMNS), len(RANKINGS))) for name in WORLDS}
+    for row, (name, together) in enumerate(WORLDS.items()):
+        world = lab.world.replace(name, catalogue={"attraction_value": together})
+        for at, ranking in enumerate(RANKINGS):
+            found[name][:, at] = ranked(lab, people, world, ranking, settings, seed)
+            lab.told((row * len(RANKINGS) + at + 1) / (len(WORLDS) * len(RANKINGS)))
     return found
 
 
-def measure(lab: Lab, settings: Settings, seed: int) -> dict[str, Floats]:
-    """Engagement and value by ranking, where clickbait is about and where it cannot be."""
-    bait = lab.world.replace("bait", catalogue={"attraction_value": -0.3})
-    one = lab.world.replace("harmony", catalogue={"attraction_value": 1.0})
-    found = live(lab, bait, settings, seed)
-    lab.told(0.5)
-    return {"bait": found, "harmony": live(lab, one, settings, seed)}
+def ranked(
+    lab: Lab, people: range, world: World, ranking: str, settings: Settings, seed: int
+) -> Floats:
+    """COLUMNS of some people under a ranking, (3,)."""
+    cohort = lab.cohort(len(people), 1, settings.days, seed, world=world, first=people.start,
+                        task="Feed", action="weights")  # fmt: skip
+    weights = np.zeros((len(people), len(SCORERS)), np.float32)
+    weights[:, SCORERS.index(ranking)] = 1.0
+    found = np.zeros(len(COLUMNS))
+    while not cohort.over.all():
+        cohort.step(weights)
+        found += [cohort.outcomes[name].sum() for name in COLUMNS]
+    return found
 
 
 def read(series: Series) -> dict[str, float]:

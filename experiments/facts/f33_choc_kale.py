@@ -53,17 +53,24 @@ FACT = Fact(
 
 def measure(lab: Lab, settings: Settings, seed: int) -> dict[str, Floats]:
     """Mean engagement an item by diet and sensitivity, (2, sensitivities)."""
+    sums = lab.sums(live, settings.people, seed)
+    return {"engagement": sums["engagement"] / (settings.people * Taste().items)}
+
+
+def live(lab: Lab, people: range, seed: int) -> dict[str, Floats]:
+    """Engagement of some people in a life, by diet and sensitivity, (2, sensitivities)."""
     engagement = np.zeros((2, len(SWEEP)))
     for at, sensitivity in enumerate(SWEEP):
         for diet in (KALE, CHOC):
             cohort = ChocKaleCohort(
-                settings.people, clickbait=(0.0, 1.0), sensitivity=float(sensitivity)
-            )
+                len(people), clickbait=(0.0, 1.0), sensitivity=float(sensitivity),
+                first_user=people.start,
+            )  # fmt: skip
             cohort.reset(seed=seed)
-            choice = np.full(settings.people, diet)
+            choice = np.full(len(people), diet)
             for _ in range(Taste().items):
                 _, reward, *_ = cohort.step(choice)
-                engagement[diet, at] += reward.mean() / Taste().items
+                engagement[diet, at] += reward.sum()
         lab.told((at + 1) / len(SWEEP))
     return {"engagement": engagement}
 

@@ -16,8 +16,8 @@ that way for R0, the minutes of the session, and one a step of equal length for
 
     R = R0 exp(5 (D' - D)) (1 + 10 [back within T0])
 
-D the entropy of topics before and after the session [nat], T0 the median absence. Other people then
-live under both.
+D the entropy of topics before and after the session [nat], T0 the median absence (to 1.6 %, the
+width of a bucket of populations.sketch). Other people then live under both.
 
 Departures. The two signals are not the best ones here: the mere number of visits tells more
 (`rival`). Logistic regression for random forests. One step of a gradient for a deep recommender,
@@ -30,6 +30,7 @@ and good items reach it sooner. With goals out of reach the same step goes towar
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,9 +42,11 @@ from longplay.envs.spaces import SCORERS
 from longplay.envs.state import TOPICS
 from longplay.envs.step import LOG_HOURS
 from longplay.experiments.facts.fact import Check, Fact, Floats, Readings, Series
-from longplay.experiments.facts.lab import Lab, luck, mixture, undying, watch
+from longplay.experiments.facts.lab import Lab, by_arm, luck, mixture, undying, watch
 from longplay.experiments.facts.picture import Curve, chart
 from longplay.experiments.facts.prediction import auc, logistic
+from longplay.experiments.facts.stages import Arrays
+from longplay.experiments.populations import sketch
 
 EARLY = 14.0  # [day]
 OUTCOME = (70.0, 84.0)  # [day]
@@ -109,15 +112,19 @@ def topics_at_end(cohort: Cohort) -> Floats:
     return tally
 
 
-def signals(lab: Lab, people: int, seed: int) -> tuple[Floats, Floats]:
-    """SIGNALS of the first two weeks (people, 9), and active days of early and late weeks."""
-    cohort = lab.cohort(people, 1, OUTCOME[1], seed)
+def signals(lab: Lab, people: range, seed: int) -> Arrays:
+    """SIGNALS of the first two weeks (people, 9), and active days of late weeks (people,).
+
+    A row for each of some people, as areas are of ranks.
+    """
+    number = len(people)
+    cohort = lab.cohort(number, 1, OUTCOME[1], seed, first=people.start)
     choose = mixture((7,), (3, 7), 0.5)
-    minutes = np.zeros((people, TOPICS))
+    minutes = np.zeros((number, TOPICS))
     sums = dict.fromkeys(("active_day", "ended", "minutes", "plays", "likes", "skips", "novelty"))
-    early = {name: np.zeros(people) for name in sums}
-    late = np.zeros(people)
-    second = np.full(people, 24.0 * EARLY)  # who is not back within two weeks counts as if then
+    early = {name: np.zeros(number) for name in sums}
+    late = np.zeros(number)
+    second = np.full(number, 24.0 * EARLY)  # who is not back within two weeks counts as if then
     while not cohort.over.all():
         before = cohort.users["topic_minutes"].astype(float)
         visit = cohort.users["session"].copy()
@@ -144,7 +151,7 @@ def signals(lab: Lab, people: int, seed: int) -> tuple[Floats, Floats]:
             *(early[name] / plays for name in ("likes", "skips", "novelty")),
         ]
     )
-    return table, np.stack([early["active_day"], late])
+    return {"signals": table.astype(np.float32), "late": late.astype(np.float32)}
 
 
 def areas(table: Floats, days: Floats) -> tuple[Floats, float, float]:
@@ -159,12 +166,17 @@ def areas(table: Floats, days: Floats) -> tuple[Floats, float, float]:
     return alone, together, float(converted.mean())
 
 
-def directions(lab: Lab, settings: Settings, seed: int) -> Floats:
-    """Where R0 and R grow the fastest: unit steps of the weights, (2, scorers)."""
-    people = settings.tried_on
+def slopes(lab: Lab, people: range, settings: Settings, seed: int) -> dict[str, Floats]:
+    """How rewards rise with the trials of some people: sums over sessions.
+
+    Of R0 (scorers,); of R without its last factor, by the bucket of the absence that follows
+    (BUCKETS, scorers), so that T0 can be set when all absences are known; and these (BUCKETS,).
+    """
+    number = len(people)
     cohort = lab.cohort(
-        people, 1, settings.tried_days, seed, task="Feed", action="weights", decision="session"
-    )
+        number, 1, settings.tried_days, seed, first=people.start,
+        task="Feed", action="weights", decision="session",
+    )  # fmt: skip
     rows: list[Floats] = []
     while not cohort.over.all():
         before = entropy(cohort.users["topic_minutes"].astype(float))
@@ -174,30 +186,47 @@ def directions(lab: Lab, settings: Settings, seed: int) -> Floats:
         cohort.step((START + JITTER * trial).astype(np.float32))
         out = cohort.outcomes
         more = entropy(topics_at_end(cohort)) - before
-        columns = np.column_stack([np.arange(people), out["minutes"], more, out["away"], trial])
+        columns = np.column_stack([np.arange(number), out["minutes"], more, out["away"], trial])
         rows.append(columns[out["fetches"] > 0])
     table = np.concatenate(rows)
-    person = table[:, 0].astype(np.int64)
-    minutes, more, away, trial = table[:, 1], table[:, 2], table[:, 3], table[:, 4:]
-    back = away < np.median(away)
-    rewards = minutes, minutes * np.exp(VARIETY * more) * (1.0 + BACK * back)
-    return np.stack([direction(person, trial, reward) for reward in rewards])
+    trial = beside_usual(table[:, 0].astype(np.int64), table[:, 4:])
+    minutes, more, away = table[:, 1:4].T
+    varied = (minutes * np.exp(VARIETY * more))[:, None] * trial
+    bucket = sketch.buckets(away)
+    by_away = [np.bincount(bucket, column, sketch.BUCKETS) for column in varied.T]
+    return {
+        "minutes": minutes @ trial,
+        "varied": np.stack(by_away, axis=1),
+        "away": sketch.counted(away).astype(np.float64),
+    }
 
 
-def direction(person: Any, trial: Floats, reward: Floats) -> Floats:
-    """The unit vector along which a reward (n,) rises with the trial (n, f), person by person."""
-    usual = np.bincount(person, reward) / np.maximum(np.bincount(person), 1)
-    slope = trial.T @ (reward - usual[person])
-    unit: Floats = slope / np.linalg.norm(slope)
-    return unit
+def beside_usual(person: Any, trial: Floats) -> Floats:
+    """Trials (n, f) less the mean of each person's (n,): what a person is like plays no part."""
+    number = np.maximum(np.bincount(person), 1)[:, None]
+    usual = np.stack([np.bincount(person, column) for column in trial.T], axis=1) / number
+    beside: Floats = trial - usual[person]
+    return beside
 
 
-def live(lab: Lab, settings: Settings, steps: Floats, seed: int) -> Floats:
-    """Visits, satisfied days and active days of a person, by reward: (2, 3)."""
-    people, days = settings.lived, settings.lived_days
-    weights = np.repeat(START + STRIDE * steps, people, axis=0).astype(np.float32)
+def directions(found: Mapping[str, Floats]) -> Floats:
+    """Where R0 and R grow the fastest, from `slopes`: unit steps of the weights, (2, scorers)."""
+    below = np.cumsum(found["away"])
+    median = int(np.searchsorted(below, 0.5 * below[-1]))  # who is in its bucket is not back
+    varied = found["varied"]
+    both = np.stack([found["minutes"], varied.sum(axis=0) + BACK * varied[:median].sum(axis=0)])
+    steps: Floats = both / np.linalg.norm(both, axis=1, keepdims=True)
+    return steps
+
+
+def live(
+    lab: Lab, people: range, settings: Settings, steps: Floats, seed: int
+) -> dict[str, Floats]:
+    """Visits, satisfied days and active days of some people, by reward: (2, 3)."""
+    days = settings.lived_days
+    weights = np.repeat(START + STRIDE * steps, len(people), axis=0).astype(np.float32)
     cohort = lab.cohort(
-        people, 2, days, seed, world=undying(lab.world), first=OTHERS,
+        len(people), 2, days, seed, world=undying(lab.world), first=people.start,
         task="Feed", action="weights", decision="session",
     )  # fmt: skip
 
@@ -205,23 +234,23 @@ def live(lab: Lab, settings: Settings, steps: Floats, seed: int) -> Floats:
         return weights
 
     columns = ("ended", "satisfied_day", "active_day")
-    sums = watch(cohort, choose, columns, [0.0, days], mortal=lab.world)
-    found: Floats = np.stack([sums[name].reshape(2, people).mean(axis=1) for name in columns], 1)
-    return found
+    sums = watch(cohort, choose, columns, [0.0, days], lab.told, mortal=lab.world)
+    return {"lived": np.stack([by_arm(sums[name], 2)[:, 0] for name in columns], axis=1)}
 
 
 def measure(lab: Lab, settings: Settings, seed: int) -> dict[str, Any]:
     """Areas of signals, and what people did under two rewards."""
-    alone, together, converted = areas(*signals(lab, settings.people, seed))
-    lab.told(0.3)
-    steps = directions(lab, settings, seed)
-    lab.told(0.5)
-    lived = live(lab, settings, steps, seed)
+    rows = lab.rows(signals, settings.people, seed)
+    steps = directions(lab.sums(slopes, settings.tried_on, settings, seed))
+    sums = lab.sums(live, settings.lived, settings, steps, seed, arms=2, first=OTHERS)
+    table, late = (rows[name].astype(np.float64) for name in ("signals", "late"))
+    days = np.stack([table[:, SIGNALS.index("active days")], late])
+    alone, together, converted = areas(table, days)
     return {
         "alone": alone,
         "all": together,
         "converted": 100.0 * converted,
-        "lived": lived,
+        "lived": sums["lived"] / settings.lived,
         "steps": steps,
     }
 

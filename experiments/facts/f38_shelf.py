@@ -25,7 +25,7 @@ items. Nobody is lost in the meantime.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,6 +34,7 @@ import numpy.typing as npt
 
 from longplay.agents.fixed import production_weights
 from longplay.envs.cohort import Cohort
+from longplay.envs.scenarios import World
 from longplay.envs.spaces import ITEM_FEATURES
 from longplay.envs.state import SLATE
 from longplay.experiments.facts.fact import Check, Fact, Floats, Readings, Series
@@ -93,6 +94,12 @@ class Looks:
     played: npt.NDArray[np.bool_]  # and not skipped
 
 
+def feed(world: World) -> dict[str, Any]:
+    """What makes a cohort one of Feed over the small catalogue."""
+    small = undying(world.replace("small", catalogue={"items": float(ITEMS)}))
+    return {"world": small, "task": "Feed", "action": "slate", "decision": "fetch"}
+
+
 def live(cohort: Cohort, choose: Callable[[Cohort], Ints]) -> tuple[Looks, Floats]:
     """All looks until the horizon, and active days by lane."""
     active = np.zeros(cohort.num_envs)
@@ -127,26 +134,45 @@ def bonds(looks: Looks, until: int) -> tuple[Ints, Ints, Ints]:
     return first[known], days[0][known], days[1][known]
 
 
-def per_item(item: Ints, value: npt.ArrayLike, prior: float = PRIOR) -> Floats:
-    """Means by item (ITEMS,), each drawn towards the mean of all by ``prior`` more of these."""
-    value = np.asarray(value, np.float64)
-    number = np.bincount(item, minlength=ITEMS)
-    means: Floats = (np.bincount(item, value, ITEMS) + prior * value.mean()) / (number + prior)
-    return means
+def by_item(item: Ints, value: npt.NDArray[Any]) -> Floats:
+    """Sums of values (n,) and their number by item, (2, ITEMS)."""
+    return np.stack([np.bincount(item, weight, ITEMS) for weight in (value, np.ones(len(item)))])
 
 
-def learnt(looks: Looks, days: int) -> tuple[Floats, Floats]:
+def means(found: Floats, prior: float = PRIOR) -> Floats:
+    """Of `by_item`, (ITEMS,), each drawn towards the mean of all by ``prior`` more of these."""
+    sums, number = found
+    drawn: Floats = (sums + prior * sums.sum() / number.sum()) / (number + prior)
+    return drawn
+
+
+def noted(lab: Lab, people: range, settings: Settings, seed: int) -> dict[str, Floats]:
+    """What is noted of every item among some people, sums and numbers (2, ITEMS).
+
+    Plays of looks and days of SHORT after first ones, by people of even number; the truth, days of
+    LONG, by the others.
+    """
+    cohort = lab.cohort(
+        len(people), 1, settings.learning, seed, first=people.start, **feed(lab.world)
+    )
+    looks, _ = live(cohort, disturbed(np.random.default_rng((seed, people.start))))
+    rows, short, long = bonds(looks, settings.learning - LONG)
+    item, even = looks.item[rows], (people.start + looks.lane[rows]) % 2 == 0
+    all_even = (people.start + looks.lane) % 2 == 0
+    return {
+        "clicks": by_item(looks.item[all_even], looks.started[all_even]),
+        "signs": by_item(item[even], short[even]),
+        "truth": by_item(item[~even], long[~even]),
+    }
+
+
+def learnt(found: Mapping[str, Floats]) -> tuple[Floats, Floats]:
     """Scores of items by clicks and by signs, (2, ITEMS); their correlations with the truth (2,).
 
-    Signs are those of people in even lanes, the truth that of the others, on old (even) items.
+    From what was `noted`; the line is fitted to old (even) items.
     """
-    rows, short, long = bonds(looks, days - LONG)
-    item, even = looks.item[rows], looks.lane[rows] % 2 == 0
-    all_even = looks.lane % 2 == 0
-    clicks = per_item(looks.item[all_even], looks.started[all_even])
-    signs = per_item(item[even], short[even])
-    truth = per_item(item[~even], long[~even], prior=0.1)
-    number = np.bincount(item[~even], minlength=ITEMS)
+    clicks, signs = means(found["clicks"]), means(found["signs"])
+    truth, number = means(found["truth"], prior=0.1), found["truth"][1]
     old = np.flatnonzero((np.arange(ITEMS) % 2 == 0) & (number > 0))
     x = np.column_stack([np.ones(ITEMS), clicks, signs])
     root = np.sqrt(number[old])[:, None]
@@ -155,7 +181,7 @@ def learnt(looks: Looks, days: int) -> tuple[Floats, Floats]:
     return scores, np.array([weighed(one[old], truth[old], number[old]) for one in scores])
 
 
-def weighed(a: Floats, b: Floats, weight: Ints) -> float:
+def weighed(a: Floats, b: Floats, weight: Floats) -> float:
     """The correlation of a and b (n,) with weights."""
     moments = np.cov(np.stack([a, b]), aweights=weight)
     return float(moments[0, 1] / np.sqrt(moments[0, 0] * moments[1, 1]))
@@ -198,18 +224,22 @@ def shelved(scores: Floats) -> Callable[[Cohort], Ints]:
 
 
 def measure(lab: Lab, settings: Settings, seed: int) -> dict[str, Floats]:
-    """Looks on the shelf, days with its items and active days, by ranking, (2, 3)."""
-    world = undying(lab.world.replace("small", catalogue={"items": float(ITEMS)}))
-    feed: dict[str, Any] = {"world": world, "task": "Feed", "action": "slate", "decision": "fetch"}
-    cohort = lab.cohort(settings.people, 1, settings.learning, seed, **feed)
-    looks, _ = live(cohort, disturbed(np.random.default_rng(seed)))
-    scores, foretold = learnt(looks, settings.learning)
-    lab.told(0.3)
-    cohort = lab.cohort(settings.shown, 2, settings.days, seed, first=OTHERS, **feed)
-    looks, active = live(cohort, shelved(np.repeat(scores, settings.shown, axis=0)))
+    """Looks on the shelf, days with its items and active days of a person, by ranking, (2, 3)."""
+    scores, foretold = learnt(lab.sums(noted, settings.people, settings, seed))
+    sums = lab.sums(shown, settings.shown, settings, scores, seed, arms=2, first=OTHERS)
+    return {"lived": sums["lived"] / settings.shown, "foretold": foretold, "scores": scores}
+
+
+def shown(
+    lab: Lab, people: range, settings: Settings, scores: Floats, seed: int
+) -> dict[str, Floats]:
+    """The sums of `measure` over some people with each shelf, (2, 3)."""
+    number = len(people)
+    cohort = lab.cohort(number, 2, settings.days, seed, first=people.start, **feed(lab.world))
+    looks, active = live(cohort, shelved(np.repeat(scores, number, axis=0)))
     rows, _, long = bonds(looks, settings.days - LONG)
     shelf = (looks.place[rows] < SHELF) & (looks.item[rows] % 2 == 1)
-    arm = looks.lane[rows] // settings.shown
+    arm = looks.lane[rows] // number
     lived = np.stack(
         [
             np.bincount(arm[shelf], minlength=2),
@@ -218,7 +248,7 @@ def measure(lab: Lab, settings: Settings, seed: int) -> dict[str, Floats]:
         ],
         axis=1,
     )
-    return {"lived": lived / settings.shown, "foretold": foretold, "scores": scores}
+    return {"lived": lived}
 
 
 def read(series: Series) -> dict[str, float]:

@@ -23,7 +23,8 @@ Departures. The checked numbers are those of the world set apart. People live un
 the source replays a log. Decisions hold for a week, since what a single visit does to the return is
 slight here: satisfaction is a slow mood. Bounds are those of all people of a week at once, who all
 get the same arm; r2Bandit, too, keeps the first good one it finds (`growth_both`). Deaths count by
-their probability (lab.watch).
+their probability (lab.watch). All people are walked in one cohort and not in blocks, since every
+week the bandits learn from everybody.
 """
 
 from __future__ import annotations

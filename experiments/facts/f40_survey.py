@@ -29,14 +29,16 @@ import numpy.typing as npt
 
 from longplay.envs.cohort import Cohort
 from longplay.experiments.facts.fact import Check, Fact, Floats, Readings, Series
-from longplay.experiments.facts.lab import Lab, mixture
+from longplay.experiments.facts.lab import Lab, luck, mixture
 from longplay.experiments.facts.picture import Curve, chart
 from longplay.experiments.facts.prediction import logistic
+from longplay.experiments.facts.stages import Arrays
 
 COUNTS = ("minutes", "looked", "plays", "skips", "likes", "saves", "shares", "ad_views")
 RATES = ("active_rate", "visit_rate", "minutes_rate", "skip_rate", "like_rate", "ad_rate", "streak")
 HIDDEN = ("satisfaction", "habit", "tempo", "ad_memory")
 CLASSES = 5
+CHOICE = 40  # salt of the draw of one answer
 
 
 @dataclass(frozen=True)
@@ -79,12 +81,16 @@ class Table:
 
 
 def noted(cohort: Cohort, day: npt.NDArray[np.int64], lanes: Any) -> Floats:
-    """What is known at the end of a session: lane, day, logs, answer and hidden, (n, columns)."""
+    """What is known at the end of a session, (n, columns).
+
+    Lane, day, a number drawn at random, logs, answer and hidden.
+    """
     users, out = cohort.users, cohort.outcomes
     turn = 2 * np.pi * ((out["clock"] + users["phase"]) % 168.0) / 168.0
     columns = [
         np.arange(cohort.num_envs),
         day,
+        luck(cohort, CHOICE),
         np.sin(turn),
         np.cos(turn),
         np.sin(7 * turn),
@@ -98,14 +104,18 @@ def noted(cohort: Cohort, day: npt.NDArray[np.int64], lanes: Any) -> Floats:
     return rows
 
 
-def live(lab: Lab, settings: Settings, seed: int) -> Table:
-    """An answer of everybody's in the second half, and who was back on the next day."""
+def live(lab: Lab, people: range, settings: Settings, seed: int) -> Arrays:
+    """`Table` of some people: an answer of each in the second half, and who was back the next day.
+
+    A row for each, as logistic regressions need them.
+    """
+    number = len(people)
     world = lab.world.replace(f"{lab.world.name}, asked", survey={"rate": 1.0})
-    cohort = lab.cohort(settings.people, 1, settings.days, seed, world=world)
+    cohort = lab.cohort(number, 1, settings.days, seed, world=world, first=people.start)
     choose = mixture((7,), (3, 7), 0.5)
     first = np.floor(cohort.users["phase"] / 24.0).astype(np.int64)
     last = int(settings.days) - 1  # an answer on this day would have no whole day after it
-    active = np.zeros((settings.people, last + 3), bool)
+    active = np.zeros((number, last + 3), bool)
     rows: list[Floats] = []
     while not cohort.over.all():
         cohort.step(choose(cohort))
@@ -115,18 +125,27 @@ def live(lab: Lab, settings: Settings, seed: int) -> Table:
         active[plays, np.minimum(day[plays], last + 2)] = True
         asked = (out["fetches"] > 0) & np.isfinite(out["survey"])
         rows.append(noted(cohort, day, np.flatnonzero(asked & (day >= last // 2) & (day < last))))
-    table = np.random.default_rng(seed).permutation(np.concatenate(rows))
+    table = np.concatenate(rows)
+    table = table[np.argsort(table[:, 2])]  # each person's answers in an order drawn at random
     _, kept = np.unique(table[:, 0], return_index=True)
     table = table[kept]
-    person, on = table[:, 0].astype(np.int64), table[:, 1].astype(np.int64)
+    lane, on = table[:, 0].astype(np.int64), table[:, 1].astype(np.int64)
     hidden = 1 + len(HIDDEN)
-    return Table(
-        person,
-        table[:, 2:-hidden],
-        table[:, -hidden],
-        table[:, 1 - hidden :],
-        active[person, on + 1],
+    return {
+        "person": people.start + lane,
+        "logged": table[:, 3:-hidden].astype(np.float32),
+        "answer": table[:, -hidden].astype(np.float32),
+        "hidden": table[:, 1 - hidden :].astype(np.float32),
+        "back": active[lane, on + 1],
+    }
+
+
+def table_of(rows: Arrays) -> Table:
+    """Rows of `live`, in double precision for what is fitted to them."""
+    logged, answer, hidden = (
+        rows[name].astype(np.float64) for name in ("logged", "answer", "hidden")
     )
+    return Table(rows["person"], logged, answer, hidden, rows["back"])
 
 
 def accuracy(x: Floats, y: npt.NDArray[np.bool_], learn: npt.NDArray[np.bool_]) -> float:
@@ -152,8 +171,7 @@ def information(a: npt.NDArray[np.int64], b: npt.NDArray[np.int64]) -> float:
 
 def measure(lab: Lab, settings: Settings, seed: int) -> dict[str, Any]:
     """Accuracies with and without the answer, and what the answer tells of likes."""
-    table = live(lab, settings, seed)
-    lab.told(0.8)
+    table = table_of(lab.rows(live, settings.people, settings, seed))
     learn = table.person % 2 == 0
     without = accuracy(table.logged, table.back, learn)
 

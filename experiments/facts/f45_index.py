@@ -29,6 +29,7 @@ from typing import Any
 
 import numpy as np
 
+from longplay.envs.scenarios import World
 from longplay.experiments.facts.fact import Check, Fact, Floats, Readings, Series
 from longplay.experiments.facts.lab import Lab, mixture, undying, watch
 from longplay.experiments.facts.picture import Curve, chart
@@ -65,27 +66,54 @@ FACT = Fact(
 )
 
 
-def live(lab: Lab, people: int, helped: bool, seed: int) -> Floats:
-    """Active days of a person by week, (36,), weighted by the probability to be still there."""
-    reach = lab.world.serving.reach
-    better = lab.world.replace("better", serving={"reach": REACH * reach})
-    first = better if helped else lab.world
-    choose, alive = mixture((7,), (3, 7), 0.5), np.ones(people)
+def measure(lab: Lab, settings: Settings, seed: int) -> dict[str, Floats]:
+    """Active days by week without and with help, (2, 36); `moments` of other people, a person."""
+    lived = lab.sums(live, settings.people, seed)["lived"]
+    others = lab.sums(live_as_ever, settings.others, seed, first=OTHERS)["moments"]
+    return {"lived": lived / settings.people, "moments": others / settings.others}
+
+
+def live(lab: Lab, people: range, seed: int) -> dict[str, Floats]:
+    """Active days of some people by week without and with help, (2, 36)."""
+    better = lab.world.replace("better", serving={"reach": REACH * lab.world.serving.reach})
+    lived = []
+    for arm, first in enumerate((lab.world, better)):
+        lived.append(in_turn(lab, first, people, seed))
+        lab.told((arm + 1) / 2)
+    return {"lived": np.stack(lived)}
+
+
+def in_turn(lab: Lab, first: World, people: range, seed: int) -> Floats:
+    """Active days by week, (36,), in one world at first and in the usual one then.
+
+    Weighted by the probability to be still there.
+    """
+    choose, alive = mixture((7,), (3, 7), 0.5), np.ones(len(people))
     edges = 7.0 * np.arange(HELPED + 1)
-    cohort = lab.cohort(people, 1, float(edges[-1]), seed, world=undying(first))
+    cohort = lab.cohort(
+        len(people), 1, float(edges[-1]), seed, world=undying(first), first=people.start
+    )
     early = watch(cohort, choose, ("active_day",), edges, mortal=first, alive=alive)
     later = 7.0 * np.arange(HELPED, WEEKS + 1)
     cohort = lab.go_on(cohort, float(later[-1]), undying(lab.world))
-    late = watch(cohort, choose, ("active_day",), later, lab.told, mortal=lab.world, alive=alive)
+    late = watch(cohort, choose, ("active_day",), later, mortal=lab.world, alive=alive)
     days = np.concatenate([early["active_day"], late["active_day"]], axis=1)
-    by_week: Floats = days.mean(axis=0)
+    by_week: Floats = days.sum(axis=0)
     return by_week
 
 
+def live_as_ever(lab: Lab, people: range, seed: int) -> dict[str, Floats]:
+    """`moments` of some people whom nobody helps."""
+    cohort = lab.cohort(len(people), 1, 7.0 * WEEKS, seed, first=people.start)
+    choose = mixture((7,), (3, 7), 0.5)
+    sums = watch(cohort, choose, ("active_day",), 7.0 * np.arange(WEEKS + 1), lab.told)
+    return {"moments": moments(sums["active_day"])}
+
+
 def moments(days: Floats) -> Floats:
-    """Mean products of 1, the surrogates and the outcome, (8, 8), from days (people, 36)."""
+    """Products of 1, the surrogates and the outcome, (8, 8), summed over days (people, 36)."""
     row = np.column_stack([np.ones(len(days)), days[:, :EARLY], days.mean(axis=1)])
-    products: Floats = row.T @ row / len(days)
+    products: Floats = row.T @ row
     return products
 
 
@@ -94,15 +122,6 @@ def index_of(products: Floats) -> Floats:
     solved: Any = np.linalg.solve(products[:-1, :-1], products[:-1, -1])
     weights: Floats = solved[1:]
     return weights
-
-
-def measure(lab: Lab, settings: Settings, seed: int) -> dict[str, Floats]:
-    """Active days by week without and with help, (2, 36); `moments` of other people."""
-    lived = np.stack([live(lab, settings.people, helped, seed) for helped in (False, True)])
-    cohort = lab.cohort(settings.others, 1, 7.0 * WEEKS, seed, first=OTHERS)
-    choose = mixture((7,), (3, 7), 0.5)
-    sums = watch(cohort, choose, ("active_day",), 7.0 * np.arange(WEEKS + 1), lab.told)
-    return {"lived": lived, "moments": moments(sums["active_day"])}
 
 
 def read(series: Series) -> dict[str, float]:

@@ -1,18 +1,18 @@
-"""Measure facts seed by seed over processes, judge them, and write what came out.
+"""Measure facts seed by seed, judge them, and write what came out.
 
-A job is one fact with one seed; its result lies in ``parts/`` until all are done, and stays.
-The folder, each file whole or not there:
+Who measures, and how the work is cut, is course.py's. The folder, each file whole or not there:
 
+    config.json  what was asked for; a resumed run must have the same
     facts.json   settings, environment, every number with its interval, range and verdict
     facts.md     the page: summary, table, one section a fact with its picture
     F1.svg ...   the pictures
-    parts/       what each seed measured, as arrays
+    parts/       what each seed measured, as arrays; see course.py
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -20,55 +20,23 @@ from urllib.parse import quote
 import numpy as np
 
 from longplay.envs.scenarios import find_world
-from longplay.experiments.execution.jobs import Executor, Told, Watch
-from longplay.experiments.facts.fact import Found, choose
+from longplay.experiments.execution.jobs import Executor, Watch
+from longplay.experiments.facts.course import Course, Job, do_item
+from longplay.experiments.facts.fact import Found
 from longplay.experiments.facts.judge import Judged, judge
-from longplay.experiments.facts.lab import Lab
-from longplay.experiments.run import Refused, environment, exists, make_room, replacing, write_json
+from longplay.experiments.run import (
+    Refused,
+    RunFolder,
+    environment,
+    exists,
+    make_room,
+    reading,
+    replacing,
+    write_json,
+)
 
 FORMAT = 1  # of facts.json
-WORLD = "world.json"  # where a job that is done elsewhere finds the scenario's file
 LEAST_SEEDS = 2
-
-
-@dataclass(frozen=True)
-class Job:
-    """One fact with one seed."""
-
-    fact: str
-    seed: int
-    scenario: str
-    quick: bool
-    folder: Path
-
-    def needs(self) -> dict[str, Path]:
-        """What it reads besides itself: a world kept in a file."""
-        return {WORLD: Path(self.scenario)} if self.scenario.endswith(".json") else {}
-
-    def moved(self, folder: Path) -> Job:
-        """The same job in another folder, which holds what it needs."""
-        scenario = str(folder / WORLD) if self.needs() else self.scenario
-        return replace(self, folder=folder, scenario=scenario)
-
-    @property
-    def part(self) -> Path:
-        """Where its result lies."""
-        return self.folder / "parts" / f"{self.fact}-{self.seed}.npz"
-
-
-def work(job: Job, told: Told) -> None:
-    """Measure, and leave the result in `Job.part`."""
-    found = choose((job.fact,))[job.fact]
-    lab = Lab(find_world(job.scenario), lambda share: told("measuring", share))
-    measured = found.measure(lab, found.settings[kind(job.quick)], job.seed)
-    arrays: dict[str, Any] = {name: np.asarray(value) for name, value in measured.items()}
-    with replacing(job.part) as half, half.open("wb") as file:
-        np.savez_compressed(file, **arrays)
-
-
-def kind(quick: bool) -> str:
-    """The name of the settings."""
-    return "quick" if quick else "full"
 
 
 def plan(
@@ -84,30 +52,45 @@ def plan(
     return [Job(name, seed, scenario, quick, folder) for seed in range(seeds) for name in facts]
 
 
-def make_folder(folder: Path) -> None:
-    """A new folder; Refused if anything is there already."""
-    if exists(folder):
-        raise Refused(f"{folder} exists already and nothing in it was touched; give another --out.")
-    try:
-        (folder / "parts").mkdir(parents=True)
-    except OSError as error:
-        raise Refused(
-            f"{folder} cannot be made ({error.strerror}); give an --out that can be written to."
-        ) from None
+def open_folder(jobs: Sequence[Job], command: Sequence[str], resume: bool) -> RunFolder:
+    """The folder of a new run, or of a stopped one; Refused if it cannot be what is asked."""
+    from longplay.envs.compiled import ROOM, sources_hash
+
+    job = jobs[0]
+    config: dict[str, Any] = {
+        "facts": list(dict.fromkeys(job.fact for job in jobs)),
+        "scenario": job.scenario,
+        "kind": job.kind,
+        "seeds": 1 + max(job.seed for job in jobs),
+    }
+    for room in ("envs", "experiments/facts"):
+        config[f"hash of longplay.{room.replace('/', '.')}"] = sources_hash(ROOM.parent / room)
+    if resume:
+        return RunFolder.reopen(job.folder, config)
+    return RunFolder.create(job.folder, config, command)
 
 
 def measure_all(
-    facts: Mapping[str, Found], jobs: Sequence[Job], *, executor: Executor, watch: Watch
+    facts: Mapping[str, Found],
+    jobs: Sequence[Job],
+    *,
+    executor: Executor,
+    watch: Watch,
+    size: int | None = None,
 ) -> list[Judged]:
-    """Do all jobs and judge each fact."""
-    executor.run(work, jobs, watch)
+    """Do all jobs that are not done yet, and judge each fact.
+
+    size: blocks of a shard; None: by their number. Results do not depend on it.
+    """
+    course = Course(jobs, watch, size)
+    executor.run(do_item, course.first(), course.watch, course.then)
     judged = []
     for name, found in facts.items():
         parts = []
         for job in jobs:
             if job.fact == name:
-                with np.load(job.part, allow_pickle=False) as saved:
-                    parts.append(dict(saved))
+                with reading(job.part) as (_, arrays):
+                    parts.append(arrays)
         judged.append(judge(found, parts, jobs[0].quick))
     return judged
 
@@ -117,14 +100,14 @@ def as_json(judged: Sequence[Judged], job: Job, seeds: int, command: Sequence[st
     return {
         "format": FORMAT,
         "scenario": job.scenario,
-        "kind": kind(job.quick),
+        "kind": job.kind,
         "seeds": seeds,
         "environment": environment(command),
-        "facts": [one_as_json(one, job.quick) for one in judged],
+        "facts": [one_as_json(one, job.kind) for one in judged],
     }
 
 
-def one_as_json(judged: Judged, quick: bool) -> dict[str, Any]:
+def one_as_json(judged: Judged, kind: str) -> dict[str, Any]:
     """One fact."""
     fact = judged.found.fact
     return {
@@ -135,7 +118,7 @@ def one_as_json(judged: Judged, quick: bool) -> dict[str, Any]:
         "tier": fact.tier,
         "origin": fact.origin,
         "expected": fact.expected,
-        "settings": asdict(judged.found.settings[kind(quick)]),
+        "settings": asdict(judged.found.settings[kind]),
         "holds": judged.holds,
         "checks": [
             {

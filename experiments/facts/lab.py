@@ -4,12 +4,19 @@ An arm is a copy of the same people with the same luck: lane ``arm * people + pe
 happens is summed over periods of the study, lane by lane; a user's sessions count in the period
 in which they begin. Nobody waits for anybody: users' clocks differ between steps, so whatever
 changes with the calendar is decided by each user's own clock.
+
+People are walked block by block (stages.py), by `Lab.sums` or `Lab.rows`, so that any number of
+workers can share a measurement. A walk is a function of the module,
+
+    walk(lab, people: range, ...) -> arrays by name
+
+that makes a cohort of these people (`Lab.cohort` of ``len(people)``, ``first=people.start``).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -20,6 +27,7 @@ from longplay.envs.compiled import compiled
 from longplay.envs.laws.churn import p_gone
 from longplay.envs.scenarios import World, packed
 from longplay.envs.spaces import layout_index
+from longplay.experiments.facts.stages import Arrays, Ask, Kind, Share, Stage, here
 
 Floats = npt.NDArray[np.float64]
 Layouts = npt.NDArray[np.int64]
@@ -33,7 +41,51 @@ class Lab:
     """What a measurement may use: a world, and somebody to tell how far it is."""
 
     world: World
-    told: Callable[[float], None] = lambda share: None  # share done 0..1
+    told: Share = lambda share: None
+    ask: Ask = here
+
+    def sums(
+        self,
+        walk: Callable[..., Mapping[str, Any]],
+        people: int,
+        *more: Any,
+        arms: int = 1,
+        first: int = 0,
+    ) -> dict[str, Floats]:
+        """Sums over people of what ``walk(lab, some people, *more)`` finds of some.
+
+        arms: lanes of a person, which say how many people are walked side by side.
+        first: number of the first person.
+        """
+        return self._asked("sums", walk, people, more, arms, first)
+
+    def rows(
+        self,
+        walk: Callable[..., Mapping[str, Any]],
+        people: int,
+        *more: Any,
+        arms: int = 1,
+        first: int = 0,
+    ) -> Arrays:
+        """Rows that ``walk(lab, some people, *more)`` finds of some, in the order of people.
+
+        For what cannot be told by sums: memory grows with people.
+        """
+        return self._asked("rows", walk, people, more, arms, first)
+
+    def _asked(
+        self,
+        kind: Kind,
+        walk: Callable[..., Mapping[str, Any]],
+        people: int,
+        more: tuple[Any, ...],
+        arms: int,
+        first: int,
+    ) -> Arrays:
+        def of_some(some: range, told: Share) -> Mapping[str, Any]:
+            return walk(replace(self, told=told), some, *more)
+
+        return self.ask(Stage(kind, of_some, people, arms, first), self.told)
 
     def cohort(
         self,

@@ -5,10 +5,8 @@
 import dataclasses
 import multiprocessing
 import os
-import random
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -22,7 +20,7 @@ for library in ("polars", "tensorboard", "scipy", "tyro", "rich"):
 
 from longplay.experiments.compare import compare
 from longplay.experiments.execution.course import Course
-from longplay.experiments.execution.jobs import DONE, LOST, Then, Watch, Work, do_here
+from longplay.experiments.execution.jobs import DONE, LOST, Watch, Work
 from longplay.experiments.execution.parts import Item, Job, Shard, Training, all_jobs, do_item
 from longplay.experiments.populations import shards as shards_module
 from longplay.experiments.populations.crowd import GROUPS
@@ -49,24 +47,6 @@ def tables(folder: Path) -> dict[str, bytes]:
     }
 
 
-class Careless:
-    """Does items in any order, and now and then one twice."""
-
-    def __init__(self, seed: int) -> None:
-        self.rng = random.Random(seed)
-        self.done: list[Item] = []
-
-    def run(self, work: Work, jobs: Sequence[Any], watch: Watch, then: Then | None = None) -> None:
-        waiting = list(jobs)
-        while waiting:
-            item = waiting.pop(self.rng.randrange(len(waiting)))
-            for _ in range(self.rng.choice((1, 2))):
-                do_here(work, [item], lambda job, what, share: None, None)
-            self.done.append(item)
-            watch(item, DONE, 1.0)
-            waiting += then(item) if then else ()
-
-
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A comparison of which every part is done as one job."""
@@ -76,7 +56,9 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_shards_in_any_order_and_twice_give_the_same_tables(whole: Path, tmp_path: Path) -> None:
+def test_shards_in_any_order_and_twice_give_the_same_tables(
+    whole: Path, tmp_path: Path, Careless: Any
+) -> None:
     careless = Careless(0)
     seen: list[tuple[str, str, float]] = []
     compare(
@@ -98,11 +80,11 @@ class Stopped(Exception):
 
 
 def test_a_stopped_part_goes_on_with_the_shards_that_are_missing(
-    whole: Path, tmp_path: Path
+    whole: Path, tmp_path: Path, Careless: Any
 ) -> None:
     done: list[Item] = []
 
-    class Weak(Careless):
+    class Weak(Careless):  # type: ignore[misc]
         def run(self, work: Work, jobs: Sequence[Any], watch: Watch, then: Any = None) -> None:
             def stopping(item: Item, what: str, share: float) -> None:
                 watch(item, what, share)
@@ -193,7 +175,7 @@ def test_any_number_of_processes_gives_the_same_tables(
 
 
 @pytest.mark.slow
-def test_ppo_is_the_same_in_shards(tmp_path: Path) -> None:
+def test_ppo_is_the_same_in_shards(tmp_path: Path, Careless: Any) -> None:
     pytest.importorskip("stable_baselines3")
     settings = dataclasses.replace(SMALL, agents=("ppo",), train_steps=2000)
     compare(settings, tmp_path / "one")
@@ -223,40 +205,10 @@ WORDS = ["compare", "--agents", "fixed-3-7", "--users", "98000", "--horizon-days
          "--seeds", "1", "--jobs", "2"]  # fmt: skip
 
 
-def longplay(*words: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-m", "longplay.experiments", *words],
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-    )  # fmt: skip
-
-
-def workers_of(driver: int) -> list[int]:
-    """The processes that a longplay has spawned for its jobs."""
-    found = []
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            parent = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
-            words = (folder / "cmdline").read_bytes()
-        except OSError:
-            continue
-        if parent == driver and b"spawn_main" in words:
-            found.append(int(folder.name))
-    return found
-
-
-def wait_for(happened: Any, process: subprocess.Popen[str]) -> None:
-    """Wait until something has happened, while the command goes on."""
-    end = time.monotonic() + 300
-    while not happened():
-        assert process.poll() is None, process.communicate()[0]
-        assert time.monotonic() < end
-        time.sleep(0.05)
-
-
 @pytest.fixture(scope="module")
-def unharmed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def unharmed(tmp_path_factory: pytest.TempPathFactory, commands: Any) -> Path:
     folder = tmp_path_factory.mktemp("unharmed") / "run"
-    process = longplay(*WORDS, "--out", str(folder))
+    process = commands.longplay(*WORDS, "--out", str(folder))
     said, _ = process.communicate(timeout=300)
     assert process.returncode == 0, said
     return folder
@@ -265,15 +217,15 @@ def unharmed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="finds processes in /proc")
 def test_killing_two_workers_of_a_running_comparison_changes_nothing(
-    unharmed: Path, tmp_path: Path
+    unharmed: Path, tmp_path: Path, commands: Any
 ) -> None:
     out = tmp_path / "run"
-    process = longplay(*WORDS, "--out", str(out))
+    process = commands.longplay(*WORDS, "--out", str(out))
     for shards in (0, 2):
-        wait_for(lambda n=shards: len(list(out.rglob("*-*.npz"))) >= n, process)
-        wait_for(lambda: len(workers_of(process.pid)) == 2, process)
+        commands.wait_for(lambda n=shards: len(list(out.rglob("*-*.npz"))) >= n, process)
+        commands.wait_for(lambda: len(commands.workers_of(process.pid)) == 2, process)
         time.sleep(0.5)
-        os.kill(workers_of(process.pid)[0], signal.SIGKILL)
+        os.kill(commands.workers_of(process.pid)[0], signal.SIGKILL)
     said, _ = process.communicate(timeout=300)
     assert process.returncode == 0, said
     assert said.count("was lost; its work is done again") == 2
@@ -284,15 +236,15 @@ def test_killing_two_workers_of_a_running_comparison_changes_nothing(
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="finds processes in /proc")
 @pytest.mark.parametrize("where", [[], ["--ray"]])
 def test_a_killed_driver_is_resumed_and_no_shard_is_done_twice(
-    unharmed: Path, tmp_path: Path, where: list[str]
+    unharmed: Path, tmp_path: Path, where: list[str], commands: Any
 ) -> None:
     if where:
         pytest.importorskip("ray")
     out = tmp_path / "run"
-    process = longplay(*WORDS, *where, "--out", str(out))
+    process = commands.longplay(*WORDS, *where, "--out", str(out))
     shards = out / "parts" / "fixed-3-7" / "seed-0.shards"
-    wait_for(lambda: len(list(shards.glob("[0-9]*.npz"))) >= 2, process)
-    workers = workers_of(process.pid)
+    commands.wait_for(lambda: len(list(shards.glob("[0-9]*.npz"))) >= 2, process)
+    workers = commands.workers_of(process.pid)
     process.kill()
     process.communicate()
     end = time.monotonic() + 60
@@ -300,7 +252,7 @@ def test_a_killed_driver_is_resumed_and_no_shard_is_done_twice(
         assert time.monotonic() < end
         time.sleep(0.05)
     kept = {path.name: path.stat().st_mtime_ns for path in shards.glob("[0-9]*.npz")}
-    process = longplay(*WORDS, *where, "--out", str(out), "--resume")
+    process = commands.longplay(*WORDS, *where, "--out", str(out), "--resume")
     again: dict[str, int] = {}
     while process.poll() is None:
         for path in shards.glob("[0-9]*.npz"):
@@ -329,9 +281,11 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 
 @pytest.mark.slow
-def test_a_full_disk_is_one_sentence_and_resumed(unharmed: Path, small_disk: Path) -> None:
+def test_a_full_disk_is_one_sentence_and_resumed(
+    unharmed: Path, small_disk: Path, commands: Any
+) -> None:
     out = small_disk / "run"
-    process = longplay(*WORDS, "--out", str(out))
+    process = commands.longplay(*WORDS, "--out", str(out))
     said, _ = process.communicate(timeout=300)
     assert process.returncode == 1 and "No space left on device" in said
     assert f"go on with --resume --out {out}" in said.replace("\n", " ")
@@ -339,7 +293,7 @@ def test_a_full_disk_is_one_sentence_and_resumed(unharmed: Path, small_disk: Pat
     kept = {path.name for path in out.rglob("[0-9]*-*.npz")}
     assert kept  # some shards are there, whole
     subprocess.run(["mount", "-o", "remount,size=50m", str(small_disk)], check=True)
-    process = longplay(*WORDS, "--out", str(out), "--resume")
+    process = commands.longplay(*WORDS, "--out", str(out), "--resume")
     said, _ = process.communicate(timeout=300)
     assert process.returncode == 0, said
     assert tables(out) == tables(unharmed)

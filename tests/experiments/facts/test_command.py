@@ -155,7 +155,7 @@ def test_a_run_leaves_table_page_picture_and_numbers(
 
 
 def test_what_is_unknown_or_open_is_null_in_json() -> None:
-    one = harness.one_as_json(judged(), quick=True)
+    one = harness.one_as_json(judged(), "quick")
     x, y = one["checks"]
     assert x["range"] == [0.0, 3.0]
     assert y["measured"] is None

@@ -6,6 +6,7 @@ from pytest import approx
 
 from longplay.envs.laws.habit import Habit
 from longplay.envs.laws.satiation import Satiation
+from longplay.envs.scenarios import find_world
 from longplay.experiments.facts import abtests
 from longplay.experiments.facts import f06_blindness as blindness
 from longplay.experiments.facts import f08_short_sight as short_sight
@@ -13,6 +14,7 @@ from longplay.experiments.facts import f18_satiation as satiation
 from longplay.experiments.facts import f21_habit as habit
 from longplay.experiments.facts import f25_retention_rate as retention
 from longplay.experiments.facts import f35_surrogate as surrogate
+from longplay.experiments.facts.lab import Lab
 
 
 def test_learning_is_found_again_from_its_curve() -> None:
@@ -97,6 +99,17 @@ def test_features_by_hand() -> None:
     assert abtests.features(np.array([[1.0, 2.0, 3.0]])).tolist() == [[1, 2, 3, 1, 2, 3, 4, 6, 9]]
 
 
+def test_a_covariance_from_products_is_that_of_residuals() -> None:
+    """Also of values far from 0, and with one of no variance among what is known."""
+    rng = np.random.default_rng(35)
+    known = np.column_stack([rng.normal(size=(500, 2)), np.full(500, 0.1), np.zeros(500)])
+    metrics = rng.normal(size=(500, 3)) + known[:, [0, 1, 0]] * [1.0, -2.0, 3.0] + [0.0, 1e3, 9.0]
+    values = np.column_stack([np.ones(500), known, metrics])
+    line = np.linalg.lstsq(values[:, :5], metrics, rcond=None)[0]
+    direct = np.cov((metrics - values[:, :5] @ line).T)
+    assert abtests.covariance_of_rest(values.T @ values, 4) == approx(direct, rel=1e-8, abs=1e-8)
+
+
 def test_an_arm_is_as_large_as_it_must_be() -> None:
     """A tenth is significant beyond 5000 users: the two sizes lie next to each other around it."""
     least = np.log(5000.0)
@@ -106,14 +119,38 @@ def test_an_arm_is_as_large_as_it_must_be() -> None:
 
 def test_the_weibull_shape_is_found_again_with_times_cut_at_an_end() -> None:
     """Times of shape 0.4 and scale 90, cut at 200: the fit sees through the cut."""
-    from longplay.experiments.facts.f13_dwell import shape_of
+    from longplay.experiments.facts.f13_dwell import known_of, shape_of
 
     rng = np.random.default_rng(13)
     times = 90.0 * rng.weibull(0.4, 20_000)
-    assert shape_of(np.minimum(times, 200.0), (times < 200.0).astype(float)) == approx(
-        0.4, abs=0.02
-    )
-    assert shape_of(rng.exponential(5.0, 20_000), np.ones(20_000)) == approx(1.0, abs=0.02)
+    seconds = np.append(np.minimum(times, 200.0), rng.exponential(5.0, 20_000))
+    uncut = np.append(times < 200.0, np.ones(20_000)).astype(float)
+    known = known_of(np.repeat([0, 2], 20_000), seconds, uncut)
+    fits = zip(known["uncut"], known["logs"], known["powers"], strict=True)
+    shapes = [shape_of(*one) for one in fits]
+    assert shapes[0] == approx(0.4, abs=0.02)
+    assert np.isnan(shapes[1])  # nothing was played
+    assert shapes[2] == approx(1.0, abs=0.02)
+
+
+def test_the_groups_of_items_are_pieces_of_topics() -> None:
+    from longplay.experiments.facts.f13_dwell import GROUPS, PIECES, PLACES, group_of
+
+    shop = Lab(find_world("music")).cohort(1, 1, 1.0, seed=0).shop
+    group = group_of(np.arange(len(shop.items)), shop)
+    assert (np.diff(group) >= 0).all()
+    assert (group // PIECES == shop.items["topic"]).all()
+    sizes = np.bincount(group, minlength=GROUPS).reshape(-1, PIECES)
+    assert (sizes[:, :-1] == np.diff(PLACES, prepend=0)).all()
+
+
+def test_a_median_is_told_from_counts() -> None:
+    from longplay.experiments.facts.f12_patience import median_of
+
+    # By hand: of 1, 1, 3 it is 1; of 1, 1, 3, 4 it lies between 1 and 3; of nothing it is none.
+    assert median_of(np.array([0.0, 2.0, 0.0, 1.0])) == 1.0
+    assert median_of(np.array([0.0, 2.0, 0.0, 1.0, 1.0])) == 2.0
+    assert np.isnan(median_of(np.zeros(4)))
 
 
 def test_a_constant_hazard_of_return_neither_falls_nor_has_a_rhythm() -> None:

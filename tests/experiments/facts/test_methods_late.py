@@ -13,6 +13,7 @@ from longplay.experiments.facts import f40_survey as survey
 from longplay.experiments.facts import f45_index as index
 from longplay.experiments.facts.lab import Lab, mixture, undying, watch
 from longplay.experiments.facts.prediction import auc, logistic
+from longplay.experiments.populations import sketch
 
 
 def test_logistic_regression_agrees_with_a_general_optimiser() -> None:
@@ -82,7 +83,19 @@ def test_a_reward_rises_where_it_was_built_to_rise() -> None:
     rng = np.random.default_rng(34)
     person, trial = rng.integers(0, 100, 40_000), rng.normal(size=(40_000, 3))
     reward = 50.0 * person + trial @ [3.0, 0.0, -4.0] + rng.normal(size=40_000)
-    assert signals.direction(person, trial, reward) == approx([0.6, 0.0, -0.8], abs=0.02)
+    slope = reward @ signals.beside_usual(person, trial)
+    assert slope / np.linalg.norm(slope) == approx([0.6, 0.0, -0.8], abs=0.02)
+
+
+def test_a_reward_that_rises_with_early_returns_leads_to_them() -> None:
+    """By hand: of absences 1, 2, 4 the median is 2, so what varied before the first counts 11."""
+    at = sketch.buckets(np.array([1.0, 2.0, 4.0]))
+    varied = np.zeros((sketch.BUCKETS, 2))
+    varied[at] = [[1.0, 0.0], [0.0, 1.0], [0.0, 1.0]]
+    away = np.bincount(at, minlength=sketch.BUCKETS).astype(np.float64)
+    found = {"minutes": np.array([3.0, 4.0]), "varied": varied, "away": away}
+    steps = signals.directions(found)
+    assert steps == approx(np.array([[0.6, 0.8], [11 / 125**0.5, 2 / 125**0.5]]))
 
 
 def test_signals_that_tell_all_or_nothing() -> None:
@@ -230,7 +243,8 @@ def test_days_with_an_item_are_counted_from_the_first_look() -> None:
 
 
 def test_means_by_item_are_drawn_towards_the_mean_of_all() -> None:
-    means = shelf.per_item(np.array([0, 0, 1]), [1.0, 1.0, 0.0], prior=1.0)
+    found = shelf.by_item(np.array([0, 0, 1]), np.array([1.0, 1.0, 0.0]))
+    means = shelf.means(found, prior=1.0)
     assert means[:3] == approx([(2 + 2 / 3) / 3, (2 / 3) / 2, 2 / 3])
 
 

@@ -78,7 +78,9 @@ def test_what_a_break_does_is_told_from_what_its_load_does() -> None:
 def test_each_person_of_an_arm_counts_alike() -> None:
     # By hand: people of the first arm state .5 and .9, of the second .6, and one says nothing.
     total, count = np.array([0.5, 9.0, 1.2, 0.0]), np.array([1.0, 10.0, 2.0, 0.0])
-    assert valuation.per_person(total, count) == approx([0.7, 0.6])
+    means, people = valuation.per_person(total, count)
+    assert people.tolist() == [2, 1]
+    assert means / people == approx([0.7, 0.6])
 
 
 def test_ends_are_shares_of_the_visits_of_an_intent() -> None:
