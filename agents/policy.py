@@ -31,6 +31,8 @@ from typing import (
 import numpy as np
 import numpy.typing as npt
 
+from longplay.envs.lanes import seen_after
+
 if TYPE_CHECKING:
     from longplay.envs.cohort import Cohort
 
@@ -271,7 +273,7 @@ def online(paid: Cohort, policy: Policy, *, seed: int, rounds: int) -> Iterator[
             action=act.action,
             propensity=act.propensity,
             reward=np.asarray(reward, np.float64),
-            next_obs=info.get("final_obs", next_obs),
+            next_obs=seen_after(next_obs, info),
             terminated=terminated,
             truncated=truncated,
             discount=info["discount"],

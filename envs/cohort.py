@@ -27,7 +27,7 @@ from longplay.envs.arguments import (
 )
 from longplay.envs.bounds import check_horizon
 from longplay.envs.crew import Crew
-from longplay.envs.lanes import Lanes
+from longplay.envs.lanes import Lanes, last_seen
 from longplay.envs.memory import Lender, as_bytes
 from longplay.envs.population import open_shop
 from longplay.envs.scenarios import World, find_world, kernel_of, packed
@@ -78,13 +78,15 @@ class Cohort(Lanes):
         outcomes: OUTCOME (n,), what the last step led to, of the users who acted.
         slots: SLOT (n, k), their last fetch, position by position.
         users: USER (n,), the live records, hidden fields included.
+        ended: lanes (m,) in which the last step ended a life and began the next, with the last
+            observations of those lives, batched; in some pieces. Only with SAME_STEP.
 
     ``info`` holds ``gap_h`` (hours from this decision to the next; inf after churn), ``discount``
     (``gamma_day ** (gap_h / 24)``; 0 after churn) and ``hidden``, a dict of views of the live
-    hidden records. With SAME_STEP, ``final_obs`` (observations of all lanes before the next lives
-    began, batched as the observations are) and its mask ``_final_obs``; gap and discount are of the
-    life that acted. Gymnasium's vector wrappers NormalizeObservation and RecordEpisodeStatistics
-    are made for NEXT_STEP.
+    hidden records. With SAME_STEP, in a step that ends a life, ``final_obs`` too, objects (n,): the
+    last observation of each life that ended, None elsewhere, and its mask ``_final_obs``; gap and
+    discount are of the life that acted. Gymnasium's vector wrappers NormalizeObservation and
+    RecordEpisodeStatistics are made for NEXT_STEP.
     """
 
     metadata = {"render_modes": ["ansi", "rgb_array"], "render_fps": 2}
@@ -184,6 +186,7 @@ class Cohort(Lanes):
         if isinstance(self.single_observation_space, gym.spaces.Dict):
             self._seen += (self._desk.features.reshape(n, -1),)
         self._page_is_out = False
+        self.ended: list[tuple[Array, Any]] = []
         self._hidden = {name: self.users[name] for name in HIDDEN}
         self._reward = self.outcomes[REWARDS[self.task]]
         self._crew = Crew(choose_threads(threads, n))
@@ -277,7 +280,7 @@ class Cohort(Lanes):
         last_page = self._turn_page()
         over = np.empty(self.num_envs, bool)
         gone = np.empty(self.num_envs, bool)
-        last_seen: list[tuple[Array, ...]] = []  # by those whose lives ended: lanes, observations
+        self.ended = []
         same_step = self.autoreset_mode == AutoresetMode.SAME_STEP
         ready = over if same_step else self._finished  # whose lanes go on with the next person
 
@@ -292,7 +295,7 @@ class Cohort(Lanes):
             lanes = lo + np.flatnonzero(ready[lo:hi])
             if len(lanes) > 0:
                 if same_step:
-                    last_seen.append((lanes, *(part[lanes] for part in self._seen)))
+                    self.ended.append((lanes, self._named([part[lanes] for part in self._seen])))
                 self._next_lives(lanes, member)
 
         self._crew.share(self.num_envs, live)
@@ -300,12 +303,8 @@ class Cohort(Lanes):
             over &= ~ready
             self._finished = over
         info = self._info()
-        if last_seen:
-            info["final_obs"] = self._observation(copy=True)
-            for lanes, *parts in last_seen:
-                for whole, part in zip(self._parts(info["final_obs"]), parts, strict=True):
-                    whole[lanes] = part
-            info["_final_obs"] = over
+        if self.ended:
+            info |= {"final_obs": last_seen(self.num_envs, self.ended), "_final_obs": over}
         return self._observation(), self._reward.copy(), over & gone, over & ~gone, info
 
     def _next_lives(self, lanes: Array, member: int) -> None:
@@ -390,13 +389,16 @@ class Cohort(Lanes):
 
     # Seeing.
 
-    def _observation(self, copy: bool = False) -> Any:
-        """What all may be shown; ``copy``: to be changed by who asks."""
-        give = self._lender.copy_of if self.copy or copy else np.asarray
-        parts = [give(self._seen[0])]
+    def _observation(self) -> Any:
+        """What all may be shown."""
+        parts = [self._lender.copy_of(self._seen[0]) if self.copy else self._seen[0]]
         if len(self._seen) == 2:
-            parts.append(give(self._seen[1]) if copy else self._seen[1])
-            self._page_is_out |= self.copy and not copy
+            parts.append(self._seen[1])
+            self._page_is_out = self.copy
+        return self._named(parts)
+
+    def _named(self, parts: list[Array]) -> Any:
+        """An observation of these parts, in the order of `_seen`."""
         if isinstance(self.single_observation_space, gym.spaces.Box):
             return parts[0]
         return dict(zip(("user", "candidates"), parts, strict=True))
@@ -416,10 +418,6 @@ class Cohort(Lanes):
         self._seen = (self._rows, page.reshape(self.num_envs, -1))
         self._page_is_out = False
         return left
-
-    def _parts(self, observation: Any) -> tuple[Array, ...]:
-        """The arrays of an observation, in the order of `_seen`."""
-        return tuple(observation.values()) if isinstance(observation, dict) else (observation,)
 
     def _info(self) -> dict[str, Any]:
         return {

@@ -1,6 +1,6 @@
 """Who lives in which lane of a vector environment: one seed, one life after another."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import gymnasium as gym
@@ -79,3 +79,51 @@ class Lanes(VectorEnv[Any, Any, Any]):
         """Who lives in these lanes: lane after lane, and life after life."""
         numbers: Array = self.first_user + lanes + (self._lives[lanes] << LIVES)
         return numbers
+
+
+def last_seen(num_envs: int, ended: Iterable[tuple[Array, Any]]) -> Array:
+    """``final_obs`` as Gymnasium has it: objects (n,), None where a life goes on.
+
+    Args:
+        num_envs: n.
+        ended: lanes (m,) whose lives ended, with their last observations, batched.
+    """
+    final = np.full(num_envs, None, object)
+    for lanes, seen in ended:
+        for lane, row in zip(lanes.tolist(), _one_by_one(seen), strict=True):
+            final[lane] = row
+    return final
+
+
+def _one_by_one(seen: Any) -> Iterator[Any]:
+    """The observations of a batch: an array, or a dict of these."""
+    if not isinstance(seen, dict):
+        yield from seen
+        return
+    for parts in zip(*seen.values(), strict=True):
+        yield dict(zip(seen, parts, strict=True))
+
+
+def rows_of(seen: Any, lanes: Array) -> Any:
+    """The observations of some lanes, batched."""
+    if isinstance(seen, dict):
+        return {name: part[lanes] for name, part in seen.items()}
+    return seen[lanes]
+
+
+def seen_after(obs: Any, info: Mapping[str, Any]) -> Any:
+    """What a step led to: ``obs``, but for a life that ended in it its last observation."""
+    if "final_obs" not in info:
+        return obs
+    over = info["_final_obs"]
+    last = info["final_obs"][over]
+    if isinstance(obs, dict):
+        return {name: _put(part, over, [one[name] for one in last]) for name, part in obs.items()}
+    return _put(obs, over, list(last))
+
+
+def _put(whole: Array, where: Array, rows: list[Any]) -> Array:
+    """A copy with other rows in some places."""
+    new = whole.copy()
+    new[where] = rows
+    return new

@@ -50,14 +50,14 @@ class Watcher:
         self._state: npt.NDArray[Any] | None = None
         self._topics: npt.NDArray[Any] | None = None
         self._states_kept, self._topics_kept = Kept(), Kept()
-        self._born: tuple[npt.NDArray[Any], npt.NDArray[Any]] | None = None  # lanes, their topics
+        self._born: list[tuple[npt.NDArray[Any], ...]] = []  # arrays, lanes, rows of newborns
         self._whose = whose
         self._begun = not self.needs & BEFORE  # nobody needs what was before the step
 
     def begin(self, obs: Any) -> None:
         """A reset (of some lanes, or all) led to these observations."""
         if self.needs:
-            self._state, self._topics, self._born = self._kept(obs), self._minutes(), None
+            self._state, self._topics, self._born = self._kept(obs), self._minutes(), []
             self._begun = True
 
     def step(self, obs: Any, info: dict[str, Any]) -> Step:
@@ -74,19 +74,18 @@ class Watcher:
                 f"{self._whose} needs what was before the step, and the life began before this "
                 "wrapper saw it: call reset on this wrapper first"
             )
+        for table, lanes, rows in self._born:
+            table[lanes] = rows
         state, topics = self._state, self._topics
-        if topics is not None and self._born is not None:
-            topics[self._born[0]] = self._born[1]
-        self._state, self._topics = self._kept(obs), self._minutes()
-        next_topics, self._born = self._topics, None
+        self._state, self._topics, self._born = self._kept(obs), self._minutes(), []
+        next_state = self._state if "next_state" in self.needs else None
+        next_topics = self._topics
         if topics is not None and next_topics is not None:
             over = np.flatnonzero(self._over(info))
-            if len(over):  # who is born there is told of in the next step
-                self._born = over, next_topics[over]
-                next_topics[over] = topics[over]
-        next_state = self._state
-        if next_state is not None and "final_obs" in info:
-            next_state = self._states(info["final_obs"])
+            self._end(next_topics, over, topics[over])
+        if next_state is not None:
+            for lanes, seen in self._cohort.ended:
+                self._end(next_state, lanes, _user(seen)[:, :SEEN])
         return Step(
             outcomes,
             state,
@@ -96,6 +95,12 @@ class Watcher:
             next_topics,
             catalogue(self._cohort) if "items" in self.needs else None,
         )
+
+    def _end(self, table: npt.NDArray[Any], lanes: npt.NDArray[Any], last: Any) -> None:
+        """Rows of lives that ended become ``last``; newborns are told of in the next step."""
+        if len(lanes):
+            self._born.append((table, lanes, table[lanes]))
+            table[lanes] = last
 
     def _over(self, info: dict[str, Any]) -> npt.NDArray[np.bool_]:
         """Whose life this step ended, or had ended before (n,)."""
@@ -107,7 +112,7 @@ class Watcher:
         """USER_FEATURES (n, 30), a view of the observations."""
         if not self.needs & {"state", "next_state"}:
             return None
-        rows = np.asarray(obs["user"] if isinstance(obs, dict) else obs)
+        rows = _user(obs)
         return rows[None, :SEEN] if self._single else rows[:, :SEEN]
 
     def _kept(self, obs: Any) -> npt.NDArray[Any] | None:
@@ -120,6 +125,11 @@ class Watcher:
         if not self.needs & {"topics", "next_topics"}:
             return None
         return self._topics_kept.copy_of(self._cohort.users["topic_minutes"])
+
+
+def _user(obs: Any) -> npt.NDArray[Any]:
+    """What an observation, or a batch of them, tells of the user."""
+    return np.asarray(obs["user"] if isinstance(obs, dict) else obs)
 
 
 _CATALOGUES: dict[int, npt.NDArray[Any]] = {}  # views, by what they are views of

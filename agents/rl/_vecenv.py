@@ -128,9 +128,8 @@ class CohortVecEnv(VecEnv):
         cut = self.clock.truncated
         assert cut is not None
         for i in rows.tolist():
-            last = {k: v[i] for k, v in final.items()} if isinstance(final, dict) else final[i]
             infos[i] = {
-                "terminal_observation": last,
+                "terminal_observation": final[i],
                 "TimeLimit.truncated": bool(cut[i]),
                 "episode": {
                     "r": float(self._returns[i]),

@@ -10,7 +10,7 @@ from gymnasium.vector import AutoresetMode
 from gymnasium.vector.utils import batch_space
 
 from longplay.envs.arguments import autoreset, check_first_user, positive
-from longplay.envs.lanes import Lanes
+from longplay.envs.lanes import Lanes, last_seen, rows_of
 
 Array = npt.NDArray[Any]
 Field = tuple[Any, ...]  # of a numpy record type: name, type[, shape]
@@ -45,8 +45,9 @@ class ReferenceCohort(Lanes):
         outcomes: records (n,), what the last step led to, of the users who acted.
 
     ``info`` holds ``discount`` (n,), and, where the world hides anything, ``hidden``, a dict of
-    arrays (n,). With SAME_STEP, ``final_obs`` (observations of all lanes before the next lives
-    began) and its mask ``_final_obs``; outcomes and discount are of the life that acted, hidden
+    arrays (n,). With SAME_STEP, in a step that ends a life, ``final_obs`` too, objects (n,): the
+    last observation of each life that ended, None elsewhere, and its mask ``_final_obs``; outcomes
+    and discount are of the life that acted, hidden
     fields of the one that goes on.
     """
 
@@ -92,7 +93,10 @@ class ReferenceCohort(Lanes):
         raise NotImplementedError
 
     def _observation_after(self, before: Any, lanes: Array) -> Any:
-        """What all lanes see now that others live in these; `before` is what they saw until now."""
+        """What all lanes see now that others live in these.
+
+        `before` is what they saw until now, the lanes' own; it may be written over.
+        """
         return self._observation()
 
     # Living.
@@ -148,17 +152,19 @@ class ReferenceCohort(Lanes):
         over = self.users["over"].astype(bool)
         same_step = self.autoreset_mode == AutoresetMode.SAME_STEP
         lanes = np.flatnonzero(over if same_step else self._finished)  # go on with the next person
-        final = self._observation() if same_step and len(lanes) > 0 else None
+        info: dict[str, Any] = {}
+        before = self._observation() if same_step and len(lanes) > 0 else None
+        if before is not None:
+            final = last_seen(self.num_envs, [(lanes, rows_of(before, lanes))])
+            info = {"final_obs": final, "_final_obs": over.copy()}
         self._lives[lanes] += 1
         self._bear(lanes, self._numbers(lanes))
         if self.autoreset_mode == AutoresetMode.NEXT_STEP:
             over &= ~self._finished
             self._finished = over.copy()
-        info = self._info()
-        if final is not None:
-            info |= {"final_obs": final, "_final_obs": over.copy()}
+        info |= self._info()
         reward = self.outcomes["reward"].copy()
-        seen = self._observation() if final is None else self._observation_after(final, lanes)
+        seen = self._observation() if before is None else self._observation_after(before, lanes)
         return seen, reward, over, np.zeros_like(over), info
 
     def _checked(self, actions: Any) -> Array:

@@ -241,7 +241,7 @@ class InterestEvolutionCohort(ReferenceCohort):
         return self._told(self._lender.room_for(self._table), self._lanes)
 
     def _observation_after(self, before: Any, lanes: Array) -> Any:
-        return self._told(self._lender.copy_of(before["candidates"]), lanes)
+        return self._told(before["candidates"], lanes)
 
     def _told(self, table: Array, lanes: Array) -> Any:
         """The observation, with new candidates for some lanes written into the table."""

@@ -56,6 +56,13 @@ def lane_of(obs: Any, lane: int) -> Any:
     return obs[lane].tobytes()
 
 
+def alone(obs: Any) -> Any:
+    """One user's observation, likewise."""
+    if isinstance(obs, dict):
+        return {name: part.tobytes() for name, part in obs.items()}
+    return obs.tobytes()
+
+
 def lives_of(kind: str, mode: str, steps: int) -> dict[int, list[Any]]:
     """Every finished life: first observation, then (obs, reward, terminated, truncated) a turn."""
     cohort = make(kind, autoreset_mode=mode)
@@ -84,13 +91,11 @@ def lives_of(kind: str, mode: str, steps: int) -> dict[int, list[Any]]:
                 assert cohort.outcomes["fetches"][i] == 0.0
                 open_lives[i] = [lane_of(obs, i)]
                 continue
-            last = obs
+            last = lane_of(obs, i)
             if mode == "SAME_STEP" and over[i]:
                 assert info["_final_obs"][i]
-                last = info["final_obs"]
-            open_lives[i].append(
-                (lane_of(last, i), float(reward[i]), bool(terminated[i]), bool(truncated[i]))
-            )
+                last = alone(info["final_obs"][i])
+            open_lives[i].append((last, float(reward[i]), bool(terminated[i]), bool(truncated[i])))
             if over[i]:
                 finished[who[i]] = open_lives[i]
                 if mode == "SAME_STEP":
@@ -176,9 +181,7 @@ def test_autoreset_is_that_of_gymnasium(kind: str, mode: AutoresetMode) -> None:
             info.get("_final_obs", False), their_info.get("_final_obs", False)
         )
         for lane in np.flatnonzero(info.get("_final_obs", [])):
-            last = their_info["final_obs"][lane]
-            last = {k: v[None] for k, v in last.items()} if isinstance(last, dict) else last[None]
-            assert lane_of(info["final_obs"], lane) == lane_of(last, 0)
+            assert alone(info["final_obs"][lane]) == alone(their_info["final_obs"][lane])
         ended += (ours[1] | ours[2]).sum()
     assert ended > 3
 
@@ -262,8 +265,10 @@ def test_copies_are_the_callers_own(kind: str, mode: str) -> None:
     kept: list[tuple[np.ndarray, bytes]] = []
     obs, info = cohort.reset(seed=7)
     for _ in range(20):
-        arrays = [*parts(obs), info["gap_h"], info["discount"], *parts(info.get("final_obs", []))]
-        kept += [(a, a.tobytes()) for a in arrays if isinstance(a, np.ndarray)]
+        arrays = [*parts(obs), info["gap_h"], info["discount"]]
+        for lane in np.flatnonzero(info.get("_final_obs", [])):
+            arrays += parts(info["final_obs"][lane])
+        kept += [(a, a.tobytes()) for a in arrays]
         obs, *ends, info = cohort.step(cohort.action_space.sample())
         kept += [(a, a.tobytes()) for a in ends]
     assert all(array.tobytes() == before for array, before in kept)
@@ -532,10 +537,10 @@ def test_tables_of_candidates_are_their_holders_own(mode: str) -> None:
         (obs, *ends, info), (other, *_, their_info) = shown.step(actions), buffered.step(actions)
         look(obs, other)
         over += int(np.sum(ends[1:]))
-        if "final_obs" in info:
+        for lane in np.flatnonzero(info.get("_final_obs", [])):
             for part in ("user", "candidates"):
                 np.testing.assert_array_equal(
-                    info["final_obs"][part], their_info["final_obs"][part]
+                    info["final_obs"][lane][part], their_info["final_obs"][lane][part]
                 )
         if t == 11:
             state = shown.state()

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from longplay.envs.cohort import Cohort
+from longplay.envs.lanes import seen_after
 from longplay.envs.reference.tiny import GONE, LOADS, STATES, model
 from longplay.envs.spaces import HIDDEN_FEATURES, USER_FEATURES
 from longplay.envs.state import OUTCOME
@@ -189,7 +190,7 @@ def test_a_wrapper_pays_it_from_the_observations_of_one_life(mode, copy):
     rng, ends = np.random.default_rng(0), 0
     for _ in range(100):
         obs, reward, terminated, truncated, info = env.step(rng.integers(0, 22, 12))
-        last = info.get("final_obs", obs)  # of those whose life ended, where it ended
+        last = seen_after(obs, info)
         wanted = cohort.outcomes["discount"] * last[:, AT].astype(float) - before[:, AT]
         lived = cohort.outcomes["fetches"] > 0
         assert reward == pytest.approx(np.where(lived, wanted, 0.0), abs=1e-12)

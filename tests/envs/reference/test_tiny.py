@@ -6,6 +6,7 @@ import pytest
 from scipy.optimize import linprog
 from scipy.stats import chi2
 
+from longplay.envs.lanes import seen_after
 from longplay.envs.reference import tiny
 from longplay.envs.reference.tiny import GONE, LOADS, STATES, Tiny, TinyCohort, model, state_of
 
@@ -64,7 +65,7 @@ def test_sampled_lives_follow_the_published_matrices() -> None:
         ads = rng.integers(LOADS, size=n) * (np.arange(n) % 2)
         seen, reward, gone, cut, info = cohort.step(ads)
         np.testing.assert_allclose(reward, mdp.R[state, ads])
-        reached = np.where(gone, info.get("final_obs", seen), seen)
+        reached = seen_after(seen, info)
         assert ((reached == GONE) == gone).all() and not cut.any()
         np.testing.assert_array_equal(info["discount"], np.where(gone, 0.0, mdp.discount))
         np.add.at(counts, (state, ads, reached), 1)
