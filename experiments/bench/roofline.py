@@ -213,10 +213,6 @@ def work(task: str, **settings: Any) -> Iterator[Fact]:
     yield Fact("memory: lines of the catalogue", read, "bytes")
     yield Fact("memory: the person, outcome and slots, read and written", records, "bytes")
     yield Fact("memory: observation written", shown, "bytes")
-    if m:
-        yield Fact(
-            "memory: last observations of those who left, copied with all", 2 * shown, "bytes"
-        )
 
 
 def _boxes(cohort: Cohort) -> list[Any]:
@@ -289,6 +285,7 @@ def times() -> Iterator[Fact]:
         for name, other in (
             ("with a catalogue that fits the core's own cache", {"scenario": small}),
             ("with 256 users, who fit it", {"users": 256}),
+            ("with 1024 users", {"users": 1024}),
             ("without handing out copies", {"copy": False}),
         ):
             yield Fact(f"{task}: {name}", nanoseconds(task, **(more | other)), "ns")
