@@ -84,9 +84,9 @@ class Cohort(Lanes):
     ``info`` holds ``gap_h`` (hours from this decision to the next; inf after churn), ``discount``
     (``gamma_day ** (gap_h / 24)``; 0 after churn) and ``hidden``, a dict of views of the live
     hidden records. With SAME_STEP, in a step that ends a life, ``final_obs`` too, objects (n,): the
-    last observation of each life that ended, None elsewhere, and its mask ``_final_obs``; gap and
-    discount are of the life that acted. Gymnasium's vector wrappers NormalizeObservation and
-    RecordEpisodeStatistics are made for NEXT_STEP.
+    last observation of each life that ended, None elsewhere, and its mask ``_final_obs`` (one batch
+    of all: `lanes.seen_after`); gap and discount are of the life that acted. Gymnasium's vector
+    wrappers of observations and RecordEpisodeStatistics are made for NEXT_STEP.
     """
 
     metadata = {"render_modes": ["ansi", "rgb_array"], "render_fps": 2}

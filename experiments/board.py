@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from longplay.experiments.execution.endings import FAILURE, failed, interrupted, no_room
 from longplay.experiments.execution.jobs import DONE, LOST, JobFailed
 
 if TYPE_CHECKING:
@@ -98,7 +98,6 @@ def compare_on_screen(
 
     screen, results = Console(stderr=True), Console()
     board = Board(screen, len(keys), finished())
-    go_on = f"go on with --resume --out {out} and the same options"
     try:
         with board.bars:
             data = carry_out(
@@ -106,17 +105,14 @@ def compare_on_screen(
                 references=references,
             )  # fmt: skip
     except KeyboardInterrupt:
-        kept = f"{finished()} of {len(keys)} parts are done and kept in {out}"
-        screen.print(f"longplay: stopped; {kept}; {go_on}.", soft_wrap=True, highlight=False)
-        return 130
+        kept = f"{finished()} of {len(keys)} parts are done and kept"
+        return interrupted(screen, out, kept)
     except JobFailed as failure:
-        detail = run.path / "failure.txt"
-        text = f"{failure.job.label}, seed {failure.job.seed} failed ({failure})"
-        with contextlib.suppress(OSError):  # the disk may be full: then the error alone is told
-            detail.write_text(failure.detail or str(failure), encoding="utf-8")
-            text += f"; see {detail}"
-        screen.print(f"longplay: {text}; {go_on}.", soft_wrap=True, highlight=False, markup=False)
-        return 1
+        what = f"{failure.job.label}, seed {failure.job.seed}"
+        return failed(screen, out, failure, what)
+    except OSError as error:
+        return no_room(screen, out, error)
+    (out / FAILURE).unlink(missing_ok=True)  # of an earlier try
     table, notes, answer = summary(data, results.width)
     results.print(table, "")
     results.print(notes, "", answer, "", sep="\n", highlight=False, markup=False)

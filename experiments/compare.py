@@ -25,7 +25,7 @@ from longplay.experiments.execution.course import Course
 from longplay.experiments.execution.jobs import Executor, Processes, Watch
 from longplay.experiments.execution.parts import all_jobs, do_item
 from longplay.experiments.run import Refused, RunFolder
-from longplay.experiments.settings import Entry, Settings, check
+from longplay.experiments.settings import Entry, Settings, check, find_scenario
 from longplay.experiments.summary import people_in, report_data
 from longplay.experiments.tables import (
     behaviour_table,
@@ -85,8 +85,13 @@ def open_run(
     settings: Settings, folder: Path, command: Sequence[str], resume: bool = False
 ) -> RunFolder:
     """The folder of a new run, or of a stopped one; Refused if it cannot be what is asked."""
+    from longplay.experiments.references.stored import world_hash
+
     require_libraries()
-    config = run_config(settings)
+    config = {
+        **run_config(settings),
+        "hash of the world": world_hash(find_scenario(settings.scenario)),
+    }
     return RunFolder.reopen(folder, config) if resume else RunFolder.create(folder, config, command)
 
 

@@ -47,6 +47,7 @@ Arrays = dict[str, npt.NDArray[Any]]
 Curve = list[tuple[str, int, float]]  # (name, decisions made so far, value)
 
 FORMAT = 2  # of the folder
+ENVIRONMENT = "environment.json"
 TEMPORARY = ".half-"  # prefix of what is being written
 DAMAGED = (ValueError, OSError, KeyError, TypeError, EOFError, zipfile.BadZipFile, zlib.error)
 PACKAGES = ("longplay", "numpy", "numba", "gymnasium", "torch", "stable-baselines3", "sb3-contrib",
@@ -110,8 +111,12 @@ class RunFolder:
             ) from None
         folder = cls(path)
         folder.lock()
-        write_json(path / "environment.json", environment(command))
-        write_json(path / "config.json", {"format": FORMAT, **config})
+        try:
+            write_json(path / ENVIRONMENT, environment(command))
+            write_json(path / "config.json", {"format": FORMAT, **config})
+        except OSError:  # a full disk: what cannot be resumed does not stay
+            shutil.rmtree(path, ignore_errors=True)
+            raise
         return folder
 
     @classmethod

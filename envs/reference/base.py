@@ -46,9 +46,9 @@ class ReferenceCohort(Lanes):
 
     ``info`` holds ``discount`` (n,), and, where the world hides anything, ``hidden``, a dict of
     arrays (n,). With SAME_STEP, in a step that ends a life, ``final_obs`` too, objects (n,): the
-    last observation of each life that ended, None elsewhere, and its mask ``_final_obs``; outcomes
-    and discount are of the life that acted, hidden
-    fields of the one that goes on.
+    last observation of each life that ended, None elsewhere, and its mask ``_final_obs`` (one batch
+    of all: `lanes.seen_after`); outcomes and discount are of the life that acted, hidden fields of
+    the one that goes on.
     """
 
     metadata: dict[str, Any] = {"render_modes": []}

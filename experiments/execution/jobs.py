@@ -15,7 +15,7 @@ import time
 import traceback
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from functools import partial
 from multiprocessing import get_context
 from multiprocessing.connection import Connection, wait
@@ -85,15 +85,26 @@ def do_here(work: Work, jobs: Sequence[Any], watch: Watch, then: Then | None) ->
     while waiting:
         job = waiting.popleft()
         try:
-            work(job, throttled(partial(watch, job)))
+            with one_blas_thread():
+                work(job, throttled(partial(watch, job)))
         except Exception as error:
             raise JobFailed(job, *told_of_error(error)) from error
         watch(job, DONE, 1.0)
         waiting.extend(then(job) if then else ())
 
 
+def one_blas_thread() -> AbstractContextManager[object]:
+    """What a worker has: with more threads, products of matrices end in other last bits."""
+    try:
+        from threadpoolctl import threadpool_limits
+    except ImportError:  # it comes with longplay[experiments]
+        return nullcontext()
+    limits: AbstractContextManager[object] = threadpool_limits(1, user_api="blas")
+    return limits
+
+
 class Losses:
-    """Which jobs lost a worker."""
+    """Which jobs lost a worker, since they were handed out."""
 
     def __init__(self) -> None:
         self._jobs: list[Any] = []  # one entry a loss
@@ -103,6 +114,10 @@ class Losses:
         self._jobs.append(job)
         if sum(known is job for known in self._jobs) >= TRIES:
             raise JobFailed(job, f"{how}, twice; is the machine out of memory?", "")
+
+    def forget(self, job: Any) -> None:
+        """The job is done; it may be handed out once more, for what comes next."""
+        self._jobs = [known for known in self._jobs if known is not job]
 
 
 class Crew:
@@ -137,9 +152,12 @@ class Crew:
                 if what == DONE:
                     del self.at_work[line]
                     self.idle.append(line)
+                    self.losses.forget(job)
                     waiting.extend(then(job) if then else ())
 
     def _give(self, job: Any) -> None:
+        while self.idle and not self.workers[self.idle[-1]].is_alive():  # killed while it waited
+            self._let_go(self.idle.pop())
         if not self.idle:
             process, line = _hire(self.work)
             self.workers[line] = process
@@ -151,14 +169,18 @@ class Crew:
 
     def _bury(self, line: Connection, job: Any) -> None:
         """Forget a worker that is gone; JobFailed if its job may not be tried again."""
-        process = self.workers.pop(line)
         del self.at_work[line]
-        line.close()
-        process.join()
+        process = self._let_go(line)
         self.losses.again(
             job,
             f"the process that worked on it was ended from outside (exit code {process.exitcode})",
         )
+
+    def _let_go(self, line: Connection) -> BaseProcess:
+        process = self.workers.pop(line)
+        line.close()
+        process.join()
+        return process
 
     def dismiss(self) -> None:
         """End all workers, whatever they are doing."""

@@ -117,6 +117,7 @@ class _Tasks:
                 for answer in done:
                     _, job = self.under_way.pop(answer)
                     if self._received(answer, job):
+                        self.losses.forget(job)
                         self.watch(job, DONE, 1.0)
                         waiting.extend(then(job) if then else ())
                     else:

@@ -19,6 +19,7 @@ import numpy as np
 from longplay.envs.scenarios import World
 from longplay.experiments.facts.fact import Floats
 from longplay.experiments.facts.lab import Lab, mixture, undying, watch
+from longplay.experiments.facts.stages import OTHERS
 
 KNOWN = ("active_rate", "visit_rate", "minutes_rate", "streak")  # of each user at the start
 USUAL, MORE = (8,), (2, 3)  # ad layouts
@@ -27,7 +28,6 @@ SIZES = np.array([0.02, 0.03, 0.02])  # of changes: share of sessions, two logs;
 WIDEST = np.array([1.0, 1.2, 0.9])  # range of the design; free choice
 TAIL = 1.3  # degrees of freedom of the sizes, Azevedo et al., JPE 2020 [M]
 Z = 1.959964  # of a two-sided test at 5 %
-CONTROL = 1_000_000  # number of the first person of the control
 TINY = 1e-12  # share of the largest singular value that is lost in rounding
 
 
@@ -137,7 +137,7 @@ def surface_of(lab: Lab, settings: Settings, seed: int, watched: Watched) -> dic
     rng = np.random.default_rng(seed)
     levers = rng.uniform(-WIDEST, WIDEST, (settings.changes, LEVERS))
     moved = lab.sums(compared, settings.people, levers, seed, watched)["moved"]
-    control = lab.sums(products, settings.control, seed, watched, first=CONTROL)["products"]
+    control = lab.sums(products, settings.control, seed, watched, first=OTHERS)["products"]
     surface: Any = np.linalg.lstsq(features(levers), moved / settings.people, rcond=None)[0]
     return {"surface": surface, "covariance": covariance_of_rest(control, len(KNOWN))}
 

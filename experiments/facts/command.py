@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from longplay.experiments.execution.endings import FAILURE, failed, interrupted, no_room
 from longplay.experiments.execution.jobs import DONE, LOST, JobFailed, Watch
 from longplay.experiments.execution.ray_jobs import executor_of
 from longplay.experiments.facts.fact import choose
@@ -37,7 +38,7 @@ class Facts:
     seeds: int = 5  # worlds of other people; intervals are over them
     jobs: int | None = None  # processes; None: one per core
     ray: str | None = None  # on Ray: an ADDRESS (HOST:PORT, auto), or alone for this machine's own
-    out: Path | None = None  # folder to write, must not exist
+    out: Path | None = None  # folder to write; must not exist, but with --resume
     resume: bool = False  # go on with the stopped run in --out
     page: Path | None = None  # the page once more, here: a .md, its pictures in a folder beside it
     overwrite: bool = False  # replace --page and its pictures
@@ -47,7 +48,8 @@ def command(asked: Facts, words: Sequence[str]) -> int:
     """Measure, judge, print and write; returns the exit code.
 
     Raises:
-        Refused: an option is out of range, a name is unknown, or the folder exists.
+        Refused: an option is out of range, a name is unknown, the folder exists, or it holds no
+            run of the same with ``resume``.
     """
     from rich.console import Console
 
@@ -56,40 +58,35 @@ def command(asked: Facts, words: Sequence[str]) -> int:
     executor = executor_of(asked.ray, asked.jobs)
     facts = choose(asked.only)
     jobs = plan(facts, asked.scenario, asked.quick, asked.seeds, asked.out)
+    if asked.page and asked.page.absolute().is_relative_to(asked.out.absolute()):
+        raise Refused(f"page={asked.page} lies in --out, which has its own; name one elsewhere.")
     pictures = room_for_page(asked.page, facts, asked.overwrite) if asked.page else None
-    typed = ["longplay", "facts", *words]
-    run = open_folder(jobs, typed, asked.resume)
+    run = open_folder(jobs, ["longplay", "facts", *words], asked.resume)
     screen, results = Console(stderr=True), Console()
 
     def finished() -> int:
         return sum(job.part.is_file() for job in jobs)
 
-    go_on = f"go on with --resume --out {asked.out} and the same options"
     try:
         with progress(screen, len(jobs), finished()) as watch:
             judged = measure_all(facts, jobs, executor=executor, watch=watch)
+        content = as_json(judged, jobs[0], asked.seeds)
+        write(asked.out, judged, content)
+        if asked.page and pictures:
+            write_page(asked.page, pictures, judged, content)
+        (asked.out / FAILURE).unlink(missing_ok=True)  # of an earlier try
     except KeyboardInterrupt:
-        kept = f"{finished()} of {len(jobs)} are measured and kept in {asked.out}"
-        screen.print(f"longplay: stopped; {kept}; {go_on}.", soft_wrap=True, highlight=False)
-        return 130
+        return interrupted(screen, asked.out, f"{finished()} of {len(jobs)} are measured and kept")
     except JobFailed as failure:
-        text = f"{failure.job.fact}, seed {failure.job.seed} failed ({failure})"
-        with contextlib.suppress(OSError):  # the disk may be full: then the error alone is told
-            detail = asked.out / "failure.txt"
-            detail.write_text(failure.detail or str(failure), encoding="utf-8")
-            text += f"; see {detail}"
-        screen.print(f"longplay: {text}; {go_on}.", soft_wrap=True, highlight=False, markup=False)
-        return 1
+        return failed(screen, asked.out, failure, f"{failure.job.fact}, seed {failure.job.seed}")
+    except OSError as error:
+        return no_room(screen, asked.out, error)
     finally:
         run.sweep()
         run.unlock()
-    content = as_json(judged, jobs[0], asked.seeds, typed)
-    write(asked.out, judged, content)
-    if asked.page and pictures:
-        write_page(asked.page, pictures, judged, content)
     results.print(table(judged))
     made = str(asked.page or asked.out / "facts.md")
-    results.print(summary(judged), made, sep="\n", highlight=False)
+    results.print(summary(judged), made, sep="\n", highlight=False, markup=False, soft_wrap=True)
     missing = [one for one in judged if one.found.fact.tier == "gate" and not one.holds]
     return 1 if missing else 0
 
@@ -106,17 +103,19 @@ def progress(screen: Any, jobs: int, done: int) -> Any:
         TimeElapsedColumn(),
     )
     shares: dict[tuple[str, int], float] = {}
+    finished = done
     with Progress(*columns, console=screen) as bar:
         line = bar.add_task(f"{done} of {jobs} measured", total=float(jobs), completed=done)
 
         def watch(job: Any, what: str, share: float) -> None:
+            nonlocal finished
             if what == LOST:
                 screen.print(
                     f"longplay: a worker on {job.fact}, seed {job.seed} was lost; its work is done "
                     "again.", highlight=False, markup=False,
                 )  # fmt: skip
-            shares[job.fact, job.seed] = 1.0 if what == DONE else share
-            finished = done + sum(share == 1.0 for share in shares.values())
+            finished += what == DONE
+            shares[job.fact, job.seed] = share
             told = f"{finished} of {jobs} measured; {job.fact}, seed {job.seed}"
             bar.update(line, description=told, completed=done + sum(shares.values()))
 

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -30,7 +30,7 @@ from longplay.experiments.facts.lab import Lab
 from longplay.experiments.facts.stages import Arrays, Share, Stage, merged
 from longplay.experiments.run import Refused, reading, write_arrays, write_json
 
-WORLD = "world.json"  # where a job that is done elsewhere finds the scenario's file
+WORLD = "world.json"  # in the run's folder: a copy of the scenario's file, if it is one
 MOST = 256  # shards of a stage, at most; free choice
 MEASURING = "measuring"
 
@@ -50,15 +50,31 @@ class Job:
         """The name of the settings."""
         return "quick" if self.quick else "full"
 
+    @property
+    def file(self) -> Path | None:
+        """The scenario's file, if it is one."""
+        return Path(self.scenario) if self.scenario.endswith(".json") else None
+
+    @property
+    def settled(self) -> Job:
+        """The same job in the world as it was when the run was begun."""
+        copy = self.folder / WORLD
+        return replace(self, scenario=str(copy)) if self.file and copy.is_file() else self
+
+    @property
+    def notes(self) -> dict[str, Any]:
+        """What is noted in the file of its result."""
+        return {"fact": self.fact, "seed": self.seed}
+
     def needs(self) -> dict[str, Path]:
         """What it reads besides itself: a world kept in a file, and the answers that are known."""
-        world = {WORLD: Path(self.scenario)} if self.scenario.endswith(".json") else {}
+        world = {WORLD: self.file} if self.file else {}
         known = sorted(self.stages.glob("answer-*.npz"))
         return world | {str(path.relative_to(self.folder)): path for path in known}
 
     def moved(self, folder: Path) -> Job:
         """The same job in another folder, which holds what it needs."""
-        scenario = str(folder / WORLD) if self.scenario.endswith(".json") else self.scenario
+        scenario = str(folder / WORLD) if self.file else self.scenario
         return replace(self, folder=folder, scenario=scenario)
 
     @property
@@ -113,6 +129,11 @@ class Shard:
         return self.job.folder
 
     @property
+    def notes(self) -> dict[str, Any]:
+        """What is noted in its file."""
+        return self.job.notes | {"stage": self.stage, "blocks": [self.first, self.until]}
+
+    @property
     def path(self) -> Path:
         """Where its tally lies, once it is complete."""
         return self.job.stages / f"stage-{self.stage}" / f"{self.first}-{self.until}.npz"
@@ -154,9 +175,8 @@ class Questions:
         answer, blocks, shard = self.job.answer(self.number), stage.blocks, self.shard
         if not answer.is_file():
             if shard is not None:
-                write_arrays(
-                    shard.path, {}, stage.walked(blocks[shard.first : shard.until], told).arrays()
-                )
+                own = stage.walked(blocks[shard.first : shard.until], told)
+                write_arrays(shard.path, shard.notes, own.arrays())
                 raise Stopped
             if len(blocks) > 1:
                 asked = {"kind": stage.kind, "blocks": len(blocks)}
@@ -177,7 +197,7 @@ def do_item(item: Item, told: Told) -> None:
         measured = found.measure(lab, found.settings[job.kind], job.seed)
     except Stopped:
         return
-    write_arrays(job.part, {}, {name: np.asarray(value) for name, value in measured.items()})
+    write_arrays(job.part, job.notes, {name: np.asarray(value) for name, value in measured.items()})
 
 
 # --- done by whoever started the run ---------------------------------------------------------
@@ -193,7 +213,12 @@ class Course:
     """
 
     def __init__(self, jobs: Iterable[Job], watch: Watch, size: int | None = None) -> None:
-        self.jobs = [job for job in jobs if not job.part.is_file()]
+        self.jobs = []
+        for job in jobs:
+            if job.part.is_file():
+                shutil.rmtree(job.stages, ignore_errors=True)
+            else:
+                self.jobs.append(job)
         self.seen, self.size = watch, size
         self.kinds: dict[Job, Any] = {}  # of the stage that a job waits for
         self.shards: dict[Job, list[Shard]] = {}
@@ -201,7 +226,11 @@ class Course:
         self.under_way: dict[Shard, float] = {}  # share done of each
 
     def first(self) -> list[Item]:
-        """What can be done at once."""
+        """What can be done at once; what a stopped run left of stages is looked through."""
+        for job in self.jobs:
+            for answer in job.stages.glob("answer-*.npz"):
+                if not is_readable(answer):  # its stage is walked again
+                    answer.unlink()
         return [*self.jobs]
 
     def then(self, item: Item) -> Sequence[Item]:
@@ -219,13 +248,8 @@ class Course:
     def cut(self, job: Job) -> None:
         """Make shards of the stage that a job waits for; some may be there, of a stopped run."""
         number = job.answered
-        try:
-            asked = json.loads(job.asked(number).read_text(encoding="utf-8"))
-            self.kinds[job], blocks = asked["kind"], int(asked["blocks"])
-        except (OSError, ValueError, KeyError, TypeError):
-            raise Refused(
-                f"{job.asked(number)} cannot be read; delete it and run again with --resume."
-            ) from None
+        asked = json.loads(job.asked(number).read_text(encoding="utf-8"))
+        self.kinds[job], blocks = asked["kind"], asked["blocks"]
         size = self.size or -(-blocks // MOST)
         ends = [(at, min(at + size, blocks)) for at in range(0, blocks, size)]
         self.shards[job] = [Shard(job, number, *pair) for pair in ends]
@@ -235,28 +259,55 @@ class Course:
         """Put the shards of a stage together, each once; the job can go on."""
         shards = self.shards[job]
 
-        def read() -> Iterator[Arrays]:
-            for shard in shards:
-                with reading(shard.path) as (_, arrays):
-                    yield arrays
-
-        write_arrays(job.answer(shards[0].stage), {}, merged(self.kinds[job], read()))
+        kept = (read(shard.path, shard.notes) for shard in shards)
+        try:
+            answer = merged(self.kinds[job], kept)
+        except Refused:
+            raise
+        except (KeyError, ValueError):
+            raise Refused(
+                f"the shards in {shards[0].path.parent} do not fit together; delete them and run "
+                "again with --resume."
+            ) from None
+        write_arrays(job.answer(shards[0].stage), {}, answer)
         shutil.rmtree(shards[0].path.parent)
         return [job]
 
     def watch(self, item: Item, what: str, share: float) -> None:
         """Told by the executor."""
         if isinstance(item, Shard):
+            job, stage = item.job, item.stage
             self.under_way[item] = share
-            self.seen(item.job, what if what == LOST else MEASURING, self.share(item.job))
-        elif what != DONE or item.part.is_file():
-            self.seen(item, what, share)
+            what = what if what == LOST else MEASURING
+            shards, left = self.shards[job], self.left[job]
+            done = sum(self.under_way.get(shard, 0.0) if shard in left else 1.0 for shard in shards)
+            self.seen(job, what, so_far(stage, done / len(shards)))
+        elif what != DONE:
+            self.seen(item, what, so_far(item.answered, share))
+        elif item.part.is_file():
+            self.seen(item, DONE, 1.0)
 
-    def share(self, job: Job) -> float:
-        """How far a job is [0, 1].
 
-        Its first stage is taken for nine tenths of the work, the next for nine tenths of the rest.
-        """
-        shards, left = self.shards[job], self.left[job]
-        done = sum(self.under_way.get(shard, 0.0) if shard in left else 1.0 for shard in shards)
-        return 1.0 - 0.1 ** shards[0].stage * (1.0 - 0.9 * done / len(shards))
+def so_far(stage: int, share: float) -> float:
+    """How far a job is [0, 1) that has done a share of a stage.
+
+    Its first stage is taken for nine tenths of the work, the next for nine tenths of the rest.
+    """
+    return 1.0 - 0.1**stage * (1.0 - 0.9 * share)
+
+
+def read(path: Path, notes: Mapping[str, Any]) -> Arrays:
+    """The arrays of a file; Refused unless it is whole, and the one with these notes."""
+    with reading(path) as (noted, arrays):
+        if noted != notes:
+            raise ValueError
+    return arrays
+
+
+def is_readable(path: Path) -> bool:
+    """Whether a file of arrays is whole."""
+    try:
+        with reading(path):
+            return True
+    except Refused:
+        return False

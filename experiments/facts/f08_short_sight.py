@@ -60,7 +60,11 @@ FACT = Fact(
 
 
 def measure(lab: Lab, settings: Settings, seed: int) -> dict[str, Floats]:
-    """Sums per person by arm and period: two weeks, ..., before and after the cut, month 12."""
+    """Sums per person by arm and period (arms, 6).
+
+    Two weeks, all until two weeks before the cut, these two weeks, the week after it, all until
+    month 12, and that month.
+    """
     sums = lab.sums(live, settings.people, settings, seed, arms=len(LAYOUTS) + 1)
     found = {name: sums[name] / settings.people for name in COLUMNS}
     prices = lab.world.ads

@@ -26,8 +26,8 @@ from longplay.envs.spaces import layout_index
 from longplay.experiments.facts.fact import Check, Fact, Floats, Readings, Series
 from longplay.experiments.facts.lab import Lab, Layouts, by_arm, undying, watch
 from longplay.experiments.facts.picture import Curve, chart
+from longplay.experiments.facts.stages import OTHERS
 
-TRIED_ON = 1_000_000  # number of the first person on whom rules are tried
 COLUMNS = ("ad_views", "expected_clicks", "satisfied_day")
 
 
@@ -71,7 +71,7 @@ FACT = Fact(
 def measure(lab: Lab, settings: Settings, seed: int) -> dict[str, Floats]:
     """What the best-earning fixed layout and the chosen rule lead to, (2, 3); all tried, too."""
     everything = (*FIXED, *RULES)
-    tried = led_to(lab, everything, settings.tried_on, TRIED_ON, settings.days, seed)
+    tried = led_to(lab, everything, settings.tried_on, OTHERS, settings.days, seed)
     best = int(tried[: len(FIXED), 0].argmax())
     gains = tried[len(FIXED) :, :2] / tried[best, :2] - 1
     rule = RULES[int(gains.min(axis=1).argmax())]

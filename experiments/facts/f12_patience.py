@@ -28,7 +28,7 @@ from longplay.experiments.populations import sketch
 
 LISTEN_NOW = 0
 UPSIDE_DOWN = -3.0  # sharpness with which the shelf follows the estimate of taste
-MOST = 1000  # titles that are told apart
+MOST = 1000  # titles that are told apart; more count as so many, free choice
 BINS = np.arange(0.0, 181.0, 5.0)  # of the time until leaving [s]
 
 
@@ -58,7 +58,10 @@ FACT = Fact(
 
 
 def measure(lab: Lab, settings: Settings, seed: int) -> dict[str, Any]:
-    """Medians of titles and seconds, the share of such sessions, and a histogram of seconds."""
+    """Medians of titles and seconds, the share of such sessions, and a histogram of seconds.
+
+    Seconds to 0.8 %, as a sketch tells them.
+    """
     sums = lab.sums(live, settings.people, settings, seed)
     in_vain = sums["titles"].sum()
     return {

@@ -28,7 +28,7 @@ from longplay.experiments.facts.fact import Check, Fact, Floats, Readings, Serie
 from longplay.experiments.facts.lab import Lab
 from longplay.experiments.facts.picture import Curve, chart
 
-PLACES = (40, 200)  # edges of the pieces of a topic: a third of its plays each in `music`
+PLACES = (40, 200)  # edges of the pieces of a topic, in places; free choice
 PIECES = len(PLACES) + 1
 GROUPS = TOPICS * PIECES
 SHAPES = np.linspace(0.05, 1.6, 156)  # grid of k

@@ -167,7 +167,8 @@ def watched(lab: Lab, people: range, settings: Settings, seed: int) -> Watched:
 
 def measure(lab: Lab, settings: Settings, seed: int) -> dict[str, Floats]:
     """Sums by group of GS, (2, GROUPS) each; ``alike`` among people alike in minutes."""
-    rows = lab.rows(live, settings.people, settings, seed)
+    kept = lab.rows(live, settings.people, settings, seed)
+    rows = {name: values.astype(np.float64) for name, values in kept.items()}
     place = standing(rows["score"])
     alike = standing_among_alike(rows["score"], rows["minutes"])
     then, present, every = rows["then"], rows["present"], np.ones(len(place))

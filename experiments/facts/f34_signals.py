@@ -45,7 +45,7 @@ from longplay.experiments.facts.fact import Check, Fact, Floats, Readings, Serie
 from longplay.experiments.facts.lab import Lab, by_arm, luck, mixture, undying, watch
 from longplay.experiments.facts.picture import Curve, chart
 from longplay.experiments.facts.prediction import auc, logistic
-from longplay.experiments.facts.stages import Arrays
+from longplay.experiments.facts.stages import OTHERS, Arrays
 from longplay.experiments.populations import sketch
 
 EARLY = 14.0  # [day]
@@ -58,7 +58,6 @@ START = 0.5 * production_weights()
 JITTER, STRIDE = 0.15, 0.25  # of weights: sd of the trial, length of the step; free choice
 VARIETY, BACK = 5.0, 10.0  # m and c of the reward, Wang et al. [S]
 ONLY_MINUTES, ALL = 0, 1  # rewards
-OTHERS = 1_000_000  # number of the first person who lives under the steps
 
 
 @dataclass(frozen=True)
@@ -240,9 +239,9 @@ def live(
 
 def measure(lab: Lab, settings: Settings, seed: int) -> dict[str, Any]:
     """Areas of signals, and what people did under two rewards."""
-    rows = lab.rows(signals, settings.people, seed)
     steps = directions(lab.sums(slopes, settings.tried_on, settings, seed))
     sums = lab.sums(live, settings.lived, settings, steps, seed, arms=2, first=OTHERS)
+    rows = lab.rows(signals, settings.people, seed)
     table, late = (rows[name].astype(np.float64) for name in ("signals", "late"))
     days = np.stack([table[:, SIGNALS.index("active days")], late])
     alone, together, converted = areas(table, days)

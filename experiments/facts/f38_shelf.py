@@ -40,6 +40,7 @@ from longplay.envs.state import SLATE
 from longplay.experiments.facts.fact import Check, Fact, Floats, Readings, Series
 from longplay.experiments.facts.lab import Lab, undying
 from longplay.experiments.facts.picture import Curve, chart
+from longplay.experiments.facts.stages import OTHERS
 
 Ints = npt.NDArray[np.int64]
 ITEMS = 2000  # in the catalogue; free choice
@@ -50,7 +51,6 @@ PRIOR = 10.0  # first looks that the mean of all items counts as
 WEIGHTS = production_weights(ITEM_FEATURES)
 WEIGHTS[ITEM_FEATURES.index("freshness")] = 0.0
 BY_CLICKS, BY_SIGNS = 0, 1
-OTHERS = 1_000_000  # number of the first person who meets a shelf
 
 
 @dataclass(frozen=True)

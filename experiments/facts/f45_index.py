@@ -33,10 +33,10 @@ from longplay.envs.scenarios import World
 from longplay.experiments.facts.fact import Check, Fact, Floats, Readings, Series
 from longplay.experiments.facts.lab import Lab, mixture, undying, watch
 from longplay.experiments.facts.picture import Curve, chart
+from longplay.experiments.facts.stages import OTHERS
 
 WEEKS, EARLY, HELPED = 36, 6, 3
 REACH = 0.1  # of a usual slate; free choice
-OTHERS = 1_000_000  # number of the first person of whom the index is learnt
 
 
 @dataclass(frozen=True)

@@ -113,6 +113,10 @@ def choose(only: tuple[str, ...]) -> dict[str, Found]:
     if not only:
         return found
     wanted = dict.fromkeys(name.upper() for word in only for name in word.split(",") if name)
+    if not wanted:
+        raise Refused(
+            f"only={' '.join(only)!r} names no fact; name some, as F1 F5, or leave it away for all."
+        )
     for name in wanted:
         if name not in found:
             raise Refused(f"There is no fact {name!r}{did_you_mean(name, found)}")

@@ -2,15 +2,19 @@
 
 Who measures, and how the work is cut, is course.py's. The folder, each file whole or not there:
 
-    config.json  what was asked for; a resumed run must have the same
+    config.json  what was asked for, of which code; a resumed run must have the same
+    environment.json  command, versions, machine, when
     facts.json   settings, environment, every number with its interval, range and verdict
     facts.md     the page: summary, table, one section a fact with its picture
     F1.svg ...   the pictures
+    world.json   a copy of the scenario's file, if it is one
     parts/       what each seed measured, as arrays; see course.py
 """
 
 from __future__ import annotations
 
+import json
+import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -21,22 +25,23 @@ import numpy as np
 
 from longplay.envs.scenarios import find_world
 from longplay.experiments.execution.jobs import Executor, Watch
-from longplay.experiments.facts.course import Course, Job, do_item
+from longplay.experiments.facts.course import WORLD, Course, Job, do_item, read
 from longplay.experiments.facts.fact import Found
 from longplay.experiments.facts.judge import Judged, judge
 from longplay.experiments.run import (
+    ENVIRONMENT,
     Refused,
     RunFolder,
-    environment,
     exists,
     make_room,
-    reading,
     replacing,
     write_json,
 )
 
 FORMAT = 1  # of facts.json
 LEAST_SEEDS = 2
+# whose code decides what is measured
+ROOMS = ("envs", "agents", *(f"experiments/{room}" for room in ("facts", "fitting", "populations")))
 
 
 def plan(
@@ -55,19 +60,25 @@ def plan(
 def open_folder(jobs: Sequence[Job], command: Sequence[str], resume: bool) -> RunFolder:
     """The folder of a new run, or of a stopped one; Refused if it cannot be what is asked."""
     from longplay.envs.compiled import ROOM, sources_hash
+    from longplay.experiments.references.stored import world_hash
 
     job = jobs[0]
     config: dict[str, Any] = {
         "facts": list(dict.fromkeys(job.fact for job in jobs)),
         "scenario": job.scenario,
+        "hash of the world": world_hash(find_world(job.scenario)),
         "kind": job.kind,
         "seeds": 1 + max(job.seed for job in jobs),
     }
-    for room in ("envs", "experiments/facts"):
+    for room in ROOMS:
         config[f"hash of longplay.{room.replace('/', '.')}"] = sources_hash(ROOM.parent / room)
     if resume:
         return RunFolder.reopen(job.folder, config)
-    return RunFolder.create(job.folder, config, command)
+    run = RunFolder.create(job.folder, config, command)
+    if job.file is not None:  # so that nobody changes it in the meantime
+        with replacing(job.folder / WORLD) as half:
+            shutil.copyfile(job.file, half)
+    return run
 
 
 def measure_all(
@@ -82,27 +93,25 @@ def measure_all(
 
     size: blocks of a shard; None: by their number. Results do not depend on it.
     """
-    course = Course(jobs, watch, size)
+    course = Course([job.settled for job in jobs], watch, size)
     executor.run(do_item, course.first(), course.watch, course.then)
-    judged = []
-    for name, found in facts.items():
-        parts = []
-        for job in jobs:
-            if job.fact == name:
-                with reading(job.part) as (_, arrays):
-                    parts.append(arrays)
-        judged.append(judge(found, parts, jobs[0].quick))
-    return judged
+    measured = {
+        name: [read(job.part, job.notes) for job in jobs if job.fact == name] for name in facts
+    }
+    return [judge(found, measured[name], jobs[0].quick) for name, found in facts.items()]
 
 
-def as_json(judged: Sequence[Judged], job: Job, seeds: int, command: Sequence[str]) -> Any:
-    """Everything as plain numbers and texts; an end of a range that is open is null."""
+def as_json(judged: Sequence[Judged], job: Job, seeds: int) -> Any:
+    """Everything as plain numbers and texts; an end of a range that is open is null.
+
+    The command is the one that the run was begun with.
+    """
     return {
         "format": FORMAT,
         "scenario": job.scenario,
         "kind": job.kind,
         "seeds": seeds,
-        "environment": environment(command),
+        "environment": json.loads((job.folder / ENVIRONMENT).read_text(encoding="utf-8")),
         "facts": [one_as_json(one, job.kind) for one in judged],
     }
 

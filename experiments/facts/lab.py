@@ -38,7 +38,13 @@ MONTH = 30.4375  # [day]
 
 @dataclass(frozen=True)
 class Lab:
-    """What a measurement may use: a world, and somebody to tell how far it is."""
+    """What a measurement may use: a world, and people who live in it.
+
+    Args:
+        world: where they live.
+        told: told how far the measurement is.
+        ask: who walks people for `sums` and `rows`; this process, if nobody else.
+    """
 
     world: World
     told: Share = lambda share: None
@@ -69,7 +75,8 @@ class Lab:
     ) -> Arrays:
         """Rows that ``walk(lab, some people, *more)`` finds of some, in the order of people.
 
-        For what cannot be told by sums: memory grows with people.
+        For what cannot be told by sums: memory grows with people. Ask for rows last: what is known
+        goes with every later shard.
         """
         return self._asked("rows", walk, people, more, arms, first)
 

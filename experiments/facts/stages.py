@@ -25,6 +25,7 @@ Walk = Callable[[range, Share], Mapping[str, Any]]  # some people -> what is to 
 Kind = Literal["sums", "rows"]
 
 LANES = 1000  # of a block, at most; free choice: fewer lanes cost more a person, more cut coarser
+OTHERS = 1_000_000  # from this number on people are others: on whom a rule is tried, say
 LOST = ".lost"  # after a name: which cells of its sums are unknown
 
 
@@ -41,6 +42,11 @@ class Stage:
     def __post_init__(self) -> None:
         if self.people < 1:
             raise ValueError(f"people={self.people} came; wanted at least 1 person to be walked")
+        if self.first < OTHERS < self.first + self.people:
+            raise ValueError(
+                f"people={self.people} from number {self.first} on came; wanted none beyond "
+                f"{OTHERS:,}, where the people begin on whom is tried what the first ones test"
+            )
 
     @property
     def blocks(self) -> Sequence[range]:
@@ -50,7 +56,7 @@ class Stage:
         return [range(at, min(at + size, end)) for at in range(self.first, end, size)]
 
     def walked(self, blocks: Sequence[range], told: Share = lambda share: None) -> Totals | Rows:
-        """The tally of some blocks, which must come in order."""
+        """The tally of some blocks; those of rows must come in order."""
         tally = TALLIES[self.kind]()
         for at, people in enumerate(blocks):
 
@@ -71,18 +77,28 @@ class Totals:
     def add(self, found: Mapping[str, Any]) -> None:
         """Take a block in; ValueError if its names or shapes are not those of the others."""
         values = {name: np.asarray(value, np.float64) for name, value in found.items()}
-        if not self.sums:
-            self.sums = {name: Sums(value.shape) for name, value in values.items()}
-        known, came = shapes_of(self.arrays()), {name: x.shape for name, x in values.items()}
-        if known != came:
-            raise ValueError(f"sums of {came} came; wanted {known}, as of the blocks before")
+        self._expect({name: value.shape for name, value in values.items()})
         for name, value in values.items():
             self.sums[name].add(value)
 
     def merge(self, other: Totals) -> None:
-        """Take other blocks in, in any order."""
+        """Take other blocks in, in any order; ValueError as `add`."""
+        self._expect(other.shapes)
         for name, sums in other.sums.items():
-            self.sums.setdefault(name, Sums(sums.lost.shape)).merge(sums)
+            self.sums[name].merge(sums)
+
+    @property
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """Of the sums, by name."""
+        return {name: sums.lost.shape for name, sums in self.sums.items()}
+
+    def _expect(self, shapes: dict[str, tuple[int, ...]]) -> None:
+        if not self.sums:
+            self.sums = {name: Sums(shape) for name, shape in shapes.items()}
+        if self.shapes != shapes:
+            raise ValueError(
+                f"sums of {shapes} came; wanted {self.shapes}, as of the blocks before"
+            )
 
     def answer(self) -> Arrays:
         """The sums, correctly rounded; nan where a block's was none."""
@@ -100,11 +116,6 @@ class Totals:
         names = [name for name in kept if not name.endswith(LOST)]
         totals.sums = {name: Sums.of(kept[name], kept[name + LOST]) for name in names}
         return totals
-
-
-def shapes_of(kept: Arrays) -> dict[str, tuple[int, ...]]:
-    """The shape of each array of `Totals.arrays`."""
-    return {name[: -len(LOST)]: x.shape for name, x in kept.items() if name.endswith(LOST)}
 
 
 class Rows:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import sys
 import time
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from longplay.experiments.board import beside_python
+from longplay.experiments.execution.endings import noted
 from longplay.experiments.execution.jobs import JobFailed
 from longplay.experiments.execution.ray_jobs import HERE
 from longplay.experiments.run import Refused, RunFolder
@@ -65,7 +65,7 @@ def command(asked: Sweep, files: Sequence[str], words: Sequence[str]) -> int:
         except KeyboardInterrupt:
             return stopped(run, number, "stopped", 130)
         except JobFailed as failure:
-            return stopped(run, number, told_of(run, failure), 1)
+            return stopped(run, number, noted(run.path, failure, str(failure.job)), 1)
         except OSError as error:
             return stopped(run, number, f"the system refused: {error.strerror or error}", 1)
     show(found, run)
@@ -124,16 +124,6 @@ class Teller:
             file=sys.stderr,
             flush=True,
         )
-
-
-def told_of(run: RunFolder, failure: JobFailed) -> str:
-    """What failed, and where the details are: in the run's folder, unless its disk is full."""
-    text = f"{failure.job} failed ({failure})"
-    detail = run.path / "failure.txt"
-    with contextlib.suppress(OSError):
-        detail.write_text(failure.detail or str(failure), encoding="utf-8")
-        text += f", see {detail}"
-    return text
 
 
 def stopped(run: RunFolder, number: int, why: str, code: int) -> int:

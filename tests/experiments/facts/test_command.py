@@ -77,6 +77,8 @@ def test_facts_are_named_in_any_case_or_by_commas() -> None:
         ("--out {} --seeds 1", ["seeds=1", "at least 2"]),
         ("--out {} --jobs 0", ["jobs=0", "at least 1"]),
         ("--out {} --page facts", ["page=facts", ".md"]),
+        ("--out {0} --page {0}/page.md", ["page=", "lies in --out"]),
+        ("--out {} --only ,", ["only=','", "names no fact"]),
         ("--out {} --scenario musik", ["'musik'", "Did you mean 'music'"]),
         ("--out {} --qiuck", ["'--qiuck'", "did you mean --quick"]),
     ],

@@ -3,7 +3,6 @@
 # ruff: noqa: E402  (skipped before the imports where the extras are missing)
 
 import itertools
-import json
 import math
 import multiprocessing
 import os
@@ -22,6 +21,7 @@ for library in ("scipy", "tyro", "rich"):
 from hypothesis import given
 from hypothesis import strategies as st
 
+from longplay.envs.files import write_world
 from longplay.envs.scenarios import find_world
 from longplay.experiments.cli import main
 from longplay.experiments.execution.jobs import DONE, LOST, Processes
@@ -31,7 +31,7 @@ from longplay.experiments.facts.fact import choose, find_facts
 from longplay.experiments.facts.harness import measure_all, open_folder, plan
 from longplay.experiments.facts.lab import Lab
 from longplay.experiments.facts.stages import Rows, Stage, Totals, merged
-from longplay.experiments.run import Refused
+from longplay.experiments.run import Refused, write_arrays
 
 MUSIC = find_world("music")
 FLOATS = st.floats(-1e12, 1e12) | st.sampled_from([0.0, 1e-9, 1.0 / 3.0])
@@ -53,7 +53,7 @@ def test_totals_are_the_same_bits_in_any_order_and_any_cut(
     order = data.draw(st.permutations(values))
     at = data.draw(st.integers(0, len(values)))
     shards = []
-    for some in (order[:at], order[at:]):
+    for some in filter(None, (order[:at], order[at:])):
         shard = Totals()
         for row in some:
             shard.add({"x": np.array(row), "one": 1})
@@ -76,9 +76,13 @@ def test_what_is_unknown_in_a_block_is_unknown_in_the_sum() -> None:
 def test_sums_of_other_names_or_shapes_are_refused() -> None:
     totals = Totals()
     totals.add({"x": np.zeros(2)})
-    for other in ({"y": np.zeros(2)}, {"x": np.zeros(3)}, {"x": np.zeros(2), "y": 1.0}):
+    for other in ({"y": np.zeros(2)}, {"x": np.zeros(1)}, {"x": np.zeros(2), "y": 1.0}):
         with pytest.raises(ValueError, match="as of the blocks before"):
             totals.add(other)
+        others = Totals()
+        others.add(other)
+        with pytest.raises(ValueError, match="as of the blocks before"):
+            totals.merge(others)
 
 
 def test_rows_stay_in_the_order_of_people_and_keep_their_type() -> None:
@@ -161,12 +165,12 @@ def test_a_measurement_is_the_same_bits_in_shards_of_any_size_and_order(
     assert shards or name == "F39"  # whose bandits learn from everybody, every week
 
 
-def jobs_of(folder: Path, *names: str, seeds: int = 2) -> tuple[Any, list[Job]]:
+def jobs_of(folder: Path, *names: str, quick: bool = True) -> tuple[Any, list[Job]]:
     facts = choose(names)
-    return facts, plan(facts, "music", True, seeds, folder)
+    return facts, plan(facts, "music", quick, 2, folder)
 
 
-CUT = ("F24", "F33")  # facts of which the quick run is cut, too
+CUT = ("F24", "F33")  # F24 is cut in its quick run, too, and F33 is not
 
 
 @pytest.fixture(scope="module")
@@ -188,21 +192,39 @@ def test_any_number_of_processes_measures_the_same(
     assert parts(tmp_path / "run") == parts(whole)
 
 
+class Deadly(Processes):
+    """Kills a worker that is at a shard."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.asked = 0  # jobs that wait for a stage
+        self.lost: list[Any] = []
+
+    def run(self, work: Any, jobs: Sequence[Any], watch: Any, then: Any = None) -> None:
+        def look(item: Any, what: str, share: float) -> None:
+            watch(item, what, share)
+            self.asked += isinstance(item, Job) and what == DONE
+            if what == LOST:
+                self.lost.append(item)
+            elif self.asked == len(jobs) and not self.lost and share < 0.5:
+                multiprocessing.active_children()[0].kill()
+
+        super().run(work, jobs, look, then)
+
+
 @pytest.mark.slow
-def test_a_shard_whose_worker_is_killed_is_walked_again_and_counts_once(
-    whole: Path, tmp_path: Path
-) -> None:
-    lost: list[str] = []
-
-    def watch(job: Job, what: str, share: float) -> None:
-        if what == LOST:
-            lost.append(job.fact)
-        elif job.stages.is_dir() and not lost:
-            multiprocessing.active_children()[0].kill()
-
-    facts, jobs = jobs_of(tmp_path / "run", *CUT)
-    measure_all(facts, jobs, executor=Processes(2), watch=watch)
-    assert lost and parts(tmp_path / "run") == parts(whole)
+def test_a_shard_whose_worker_is_killed_is_walked_again_and_counts_once(tmp_path: Path) -> None:
+    facts, jobs = jobs_of(tmp_path / "unharmed", "F12", quick=False)
+    measure_all(facts, jobs, executor=Processes(1), watch=quiet)
+    facts, jobs = jobs_of(tmp_path / "run", "F12", quick=False)
+    deadly, told = Deadly(2), []
+    measure_all(
+        facts, jobs, executor=deadly, watch=lambda job, what, share: told.append((job, what))
+    )
+    assert parts(tmp_path / "run") == parts(tmp_path / "unharmed")
+    assert deadly.lost and all(isinstance(item, Shard) for item in deadly.lost)
+    assert [what for _, what in told].count(DONE) == len(jobs)
+    assert [what for _, what in told].count(LOST) == len(deadly.lost)
 
 
 class Halted(Exception):
@@ -252,13 +274,76 @@ def test_a_damaged_shard_is_named(tmp_path: Path) -> None:
         again.then(job)
 
 
-def test_a_damaged_question_is_named(tmp_path: Path) -> None:
+def test_a_shard_of_another_run_is_named(tmp_path: Path) -> None:
+    """Whole files, in the wrong place: of another seed, or of other numbers."""
+    _, jobs = jobs_of(tmp_path / "run", "F24")
+    shards = []
+    for job in jobs:
+        do_item(job, lambda what, share: None)
+        (shard, _) = Course([job], quiet).then(job)
+        do_item(shard, lambda what, share: None)
+        shards.append(shard)
+    (mine, _) = shards
+    shards[1].path.rename(mine.path)
+    with pytest.raises(Refused, match=r"0-1.npz is damaged; delete it"):
+        finish(jobs[0])
+    write_arrays(mine.path, mine.notes, {"x": np.zeros((3, 1)), "x.lost": np.zeros(1, bool)})
+    with pytest.raises(Refused, match=r"stage-0 do not fit together; delete them and run again"):
+        finish(jobs[0])
+
+
+def finish(job: Job) -> None:
+    """Do what is left of a job."""
+    course = Course([job], quiet)
+    Processes(1).run(do_item, course.first(), course.watch, course.then)
+
+
+def test_a_damaged_answer_is_found_by_walking_its_stage_again(whole: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    facts, jobs = jobs_of(folder, *CUT)
+    (job,) = [job for job in jobs if job.fact == "F24" and job.seed == 0]
+    course = Course([job], quiet)
+    do_item(job, lambda what, share: None)
+    for shard in course.then(job):
+        do_item(shard, lambda what, share: None)
+        course.then(shard)
+    assert job.answered == 1
+    job.answer(0).write_bytes(b"half of it")
+    measure_all(facts, jobs, executor=Processes(1), watch=quiet)
+    assert parts(folder) == parts(whole)
+
+
+def test_what_is_left_of_stages_when_a_job_is_done_goes(tmp_path: Path) -> None:
     _, (job, _) = jobs_of(tmp_path / "run", "F24")
     do_item(job, lambda what, share: None)
-    assert json.loads(job.asked(0).read_text())["kind"] == "sums"
-    job.asked(0).write_text("[]")
-    with pytest.raises(Refused, match=r"asked-0.json cannot be read; delete it and run again"):
-        Course([job], quiet).then(job)
+    job.part.write_bytes(b"done")
+    assert job.stages.is_dir()
+    assert Course([job], quiet).first() == []
+    assert not job.stages.exists()
+
+
+def test_progress_never_goes_back_and_ends_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stages, "LANES", 60)
+    facts, jobs = jobs_of(tmp_path / "run", "F45", "F10")
+    seen: dict[Job, list[tuple[str, float]]] = {job: [] for job in jobs}
+    measure_all(
+        facts, jobs, executor=Processes(1),
+        watch=lambda job, what, share: seen[job].append((what, share)),
+    )  # fmt: skip
+    for told in seen.values():
+        shares = [share for _, share in told]
+        assert shares == sorted(shares)
+        assert [share == 1.0 for share in shares] == [what == DONE for what, _ in told]
+
+
+def test_people_whom_a_test_meets_are_not_those_of_the_search() -> None:
+    with pytest.raises(ValueError, match="people=1000001 from number 0 on came; wanted none"):
+        Stage("sums", lambda some, told: {}, stages.OTHERS + 1)
+    assert Stage("sums", lambda some, told: {}, 5, first=stages.OTHERS).blocks == [
+        range(stages.OTHERS, stages.OTHERS + 5)
+    ]
 
 
 # --- the command ------------------------------------------------------------------------------
@@ -277,8 +362,34 @@ def test_another_run_is_not_resumed(tmp_path: Path, capsys: pytest.CaptureFixtur
     ):
         assert main(["facts", *words, "--out", str(out), "--resume"]) == 2
         assert told in capsys.readouterr().err
+    mine = tmp_path / "mine.json"
+    write_world(find_world("bench"), mine)
+    words = ["facts", "--only", "F24", "--seeds", "2", "--scenario", str(mine), "--resume", "--out"]
+    open_folder(plan(choose(("F24",)), str(mine), False, 2, tmp_path / "b"), ["longplay"], False)
+    mine.unlink()
+    write_world(find_world("music"), mine)
+    assert main([*words, str(tmp_path / "b")]) == 2
+    assert "begun with hash of the world=" in capsys.readouterr().err
     assert main(["facts", "--quick", "--out", str(tmp_path / "none"), "--resume"]) == 2
     assert "is no folder of a run" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_rows_products_and_a_world_of_ones_own_are_the_same_anywhere(
+    tmp_path: Path, commands: Any
+) -> None:
+    """F40 asks for rows and fits to them; F45 has two stages, of which one is of products."""
+    pytest.importorskip("ray")
+    mine = tmp_path / "mine.json"
+    write_world(MUSIC, mine)
+    words = ["facts", "--only", "F40", "F45", "--seeds", "2", "--scenario", str(mine)]
+    found = []
+    for number, where in enumerate((["--jobs", "1"], ["--jobs", "3"], ["--ray"])):
+        process = commands.longplay(*words, *where, "--out", str(tmp_path / f"run {number}"))
+        said, _ = process.communicate(timeout=300)
+        assert process.returncode in (0, 1), said
+        found.append(parts(tmp_path / f"run {number}"))
+    assert found[0] and found[0] == found[1] == found[2]
 
 
 @pytest.fixture(scope="module")
