@@ -14,13 +14,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 import numpy.typing as npt
 
 from longplay.agents.rl import threads
 from longplay.experiments.evaluate import Evaluation
 from longplay.experiments.execution.jobs import Told
+from longplay.experiments.execution.pieces import Piece
 from longplay.experiments.populations.crowd import Crowd
 from longplay.experiments.populations.shards import Counted, gathered, people
 from longplay.experiments.run import (
@@ -80,7 +81,7 @@ class Job:
 
 
 @dataclass(frozen=True)
-class Piece:
+class PartPiece(Piece):
     """What can be done of a part by itself."""
 
     job: Job
@@ -91,31 +92,13 @@ class Piece:
         return self.job.label
 
     @property
-    def seed(self) -> int:
-        """The part's seed."""
-        return self.job.seed
-
-    @property
-    def folder(self) -> Path:
-        """Of the run."""
-        return self.job.folder
-
-    @property
     def shards(self) -> Path:
         """Where pieces leave what they did."""
-        return RunFolder(self.job.folder).shards(self.job.label, self.job.seed)
-
-    def needs(self) -> dict[str, Path]:
-        """What it reads; see Job."""
-        return self.job.needs()
-
-    def moved(self, folder: Path) -> Self:
-        """The same in another folder."""
-        return replace(self, job=self.job.moved(folder))
+        return RunFolder(self.folder).shards(self.label, self.seed)
 
 
 @dataclass(frozen=True)
-class Training(Piece):
+class Training(PartPiece):
     """The training of a part that is evaluated in shards."""
 
     @property
@@ -125,7 +108,7 @@ class Training(Piece):
 
 
 @dataclass(frozen=True)
-class Shard(Piece):
+class Shard(PartPiece):
     """Users first .. until - 1 of a part, to be evaluated once it is trained."""
 
     first: int

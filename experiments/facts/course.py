@@ -25,6 +25,7 @@ import numpy as np
 
 from longplay.envs.scenarios import find_world
 from longplay.experiments.execution.jobs import DONE, LOST, Told, Watch
+from longplay.experiments.execution.pieces import Piece
 from longplay.experiments.facts.fact import choose
 from longplay.experiments.facts.lab import Lab
 from longplay.experiments.facts.stages import Arrays, Share, Stage, merged
@@ -105,7 +106,7 @@ class Job:
 
 
 @dataclass(frozen=True)
-class Shard:
+class Shard(Piece):
     """Blocks first .. until - 1 of a stage that a job waits for."""
 
     job: Job
@@ -119,16 +120,6 @@ class Shard:
         return self.job.fact
 
     @property
-    def seed(self) -> int:
-        """The job's seed."""
-        return self.job.seed
-
-    @property
-    def folder(self) -> Path:
-        """Of the run."""
-        return self.job.folder
-
-    @property
     def notes(self) -> dict[str, Any]:
         """What is noted in its file."""
         return self.job.notes | {"stage": self.stage, "blocks": [self.first, self.until]}
@@ -137,14 +128,6 @@ class Shard:
     def path(self) -> Path:
         """Where its tally lies, once it is complete."""
         return self.job.stages / f"stage-{self.stage}" / f"{self.first}-{self.until}.npz"
-
-    def needs(self) -> dict[str, Path]:
-        """What it reads; see Job."""
-        return self.job.needs()
-
-    def moved(self, folder: Path) -> Shard:
-        """The same in another folder."""
-        return replace(self, job=self.job.moved(folder))
 
 
 Item = Job | Shard

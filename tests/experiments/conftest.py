@@ -15,10 +15,13 @@ from longplay.experiments.execution.jobs import DONE, Then, Watch, Work, do_here
 
 
 class Careless:
-    """Does items in any order, and now and then one twice."""
+    """Does items in any order, and now and then one twice; ``most`` of them, then it is stopped."""
 
-    def __init__(self, seed: int) -> None:
-        self.rng = random.Random(seed)
+    class Stopped(Exception):
+        pass
+
+    def __init__(self, seed: int, most: int | None = None) -> None:
+        self.rng, self.most = random.Random(seed), most
         self.done: list[Any] = []
 
     def run(self, work: Work, jobs: Sequence[Any], watch: Watch, then: Then | None = None) -> None:
@@ -29,6 +32,8 @@ class Careless:
                 do_here(work, [item], lambda job, what, share: None, None)
             self.done.append(item)
             watch(item, DONE, 1.0)
+            if len(self.done) == self.most:
+                raise self.Stopped
             waiting += then(item) if then else ()
 
 

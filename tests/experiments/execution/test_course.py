@@ -8,7 +8,7 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +20,8 @@ for library in ("polars", "tensorboard", "scipy", "tyro", "rich"):
 
 from longplay.experiments.compare import compare
 from longplay.experiments.execution.course import Course
-from longplay.experiments.execution.jobs import DONE, LOST, Watch, Work
-from longplay.experiments.execution.parts import Item, Job, Shard, Training, all_jobs, do_item
+from longplay.experiments.execution.jobs import DONE, LOST
+from longplay.experiments.execution.parts import Job, Shard, Training, all_jobs, do_item
 from longplay.experiments.populations import shards as shards_module
 from longplay.experiments.populations.crowd import GROUPS
 from longplay.experiments.run import Refused, RunFolder
@@ -75,33 +75,16 @@ def test_shards_in_any_order_and_twice_give_the_same_tables(
     assert not list((tmp_path / "run").rglob("*.shards"))
 
 
-class Stopped(Exception):
-    pass
-
-
 def test_a_stopped_part_goes_on_with_the_shards_that_are_missing(
     whole: Path, tmp_path: Path, Careless: Any
 ) -> None:
-    done: list[Item] = []
-
-    class Weak(Careless):  # type: ignore[misc]
-        def run(self, work: Work, jobs: Sequence[Any], watch: Watch, then: Any = None) -> None:
-            def stopping(item: Item, what: str, share: float) -> None:
-                watch(item, what, share)
-                if what == DONE:
-                    done.append(item)
-                    if len(done) == 5:
-                        raise Stopped
-
-            super().run(work, jobs, stopping, then)
-
-    weak, careless = Weak(3), Careless(4)
-    with pytest.raises(Stopped):
+    weak, careless = Careless(3, most=5), Careless(4)
+    with pytest.raises(Careless.Stopped):
         compare(SMALL, tmp_path / "run", executor=weak, shard=4096)
     compare(SMALL, tmp_path / "run", executor=careless, shard=4096, resume=True)
     assert tables(tmp_path / "run") == tables(whole)
-    assert len(done) == 5 and not set(done) & set(careless.done)
-    assert len(set(done) | set(careless.done)) == 12
+    assert len(weak.done) == 5 and not set(weak.done) & set(careless.done)
+    assert len(set(weak.done) | set(careless.done)) == 12
 
 
 def test_a_part_of_which_only_the_end_is_missing_is_closed(whole: Path, tmp_path: Path) -> None:
