@@ -46,7 +46,7 @@ from longplay.envs.laws.satisfaction import Satisfaction
 from longplay.envs.laws.survey import Survey
 from longplay.envs.population import Catalogue, Population
 from longplay.envs.spaces import Serving
-from longplay.envs.state import LAYOUTS, record
+from longplay.envs.state import LAYOUTS, Field, record
 
 Law = Callable[..., Any]
 
@@ -238,24 +238,31 @@ def kernel_of(laws: tuple[tuple[str, Law], ...]) -> Kernel:
     return Kernel(fresh["advance"], fresh["admit"])
 
 
+@lru_cache(maxsize=16)
+def record_of_records(parts: tuple[tuple[str, tuple[Field, ...]], ...]) -> np.dtype[np.void]:
+    """The dtype of named parts with such fields; one object, as numba keeps all that it meets."""
+    kinds: list[Any] = [(name, record(list(fields))) for name, fields in parts]
+    return record(kinds)
+
+
 def packed(world: World) -> npt.NDArray[np.void]:
     """The parameters of ``world`` as one record (1,), the form the loops take.
 
     Beside the laws stand `tables`, worked out once from the parameters.
     """
     parts = world.parameters()
-    dtypes: list[Any] = []
+    kinds: list[Any] = []
     for part, values in parts.items():
         fields: list[Any] = []
         for name, value in values._asdict().items():
             fields.append((name, "f8", (len(value),)) if isinstance(value, tuple) else (name, "f8"))
-        dtypes.append((part, record(fields)))
+        kinds.append((part, tuple(fields)))
     tables: dict[str, npt.NDArray[Any]] = {
         "lag": lag_table(world.repeats),
         "slowing": slowing_table(world.returning),
     }
-    dtypes.append(("tables", record([(k, v.dtype.str, v.shape) for k, v in tables.items()])))
-    row = np.zeros(1, record(dtypes))
+    kinds.append(("tables", tuple((k, v.dtype.str, v.shape) for k, v in tables.items())))
+    row = np.zeros(1, record_of_records(tuple(kinds)))
     for part, values in parts.items():
         for name, value in values._asdict().items():
             row[part][name][0] = value

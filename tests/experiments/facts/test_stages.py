@@ -2,12 +2,14 @@
 
 # ruff: noqa: E402  (skipped before the imports where the extras are missing)
 
+import dataclasses
 import itertools
 import math
 import multiprocessing
 import os
 import signal
 import time
+import tracemalloc
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -163,6 +165,22 @@ def test_a_measurement_is_the_same_bits_in_shards_of_any_size_and_order(
     shards = [item for item in careless.done if isinstance(item, Shard)]
     assert len(shards) == len(set(shards))
     assert shards or name == "F39"  # whose bandits learn from everybody, every week
+
+
+def test_memory_does_not_grow_with_people(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stages, "LANES", 60)
+    one = find_facts()["F1"]
+
+    def peak(people: int) -> int:
+        settings = dataclasses.replace(one.settings["quick"], people=people, months=4)
+        tracemalloc.start()
+        one.measure(Lab(MUSIC), settings, 0)
+        most = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return most
+
+    peak(20)  # the catalogue is drawn
+    assert peak(200) < 1.1 * peak(20)
 
 
 def jobs_of(folder: Path, *names: str, quick: bool = True) -> tuple[Any, list[Job]]:
