@@ -241,7 +241,6 @@ class Course:
     def closed(self, job: Job) -> list[Item]:
         """Put the shards of a stage together, each once; the job can go on."""
         shards = self.shards[job]
-
         kept = (read(shard.path, shard.notes) for shard in shards)
         try:
             answer = merged(self.kinds[job], kept)

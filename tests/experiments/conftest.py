@@ -73,7 +73,16 @@ def wait_for(happened: Any, process: subprocess.Popen[str]) -> None:
         time.sleep(0.05)
 
 
+def wait_for_end(workers: Sequence[int]) -> None:
+    """Wait until workers whose driver is gone have ended by themselves."""
+    end = time.monotonic() + 60
+    while any(Path(f"/proc/{worker}").exists() for worker in workers):
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
 @pytest.fixture(scope="session")
 def commands() -> SimpleNamespace:
     """Commands in processes of their own, and what to do with them."""
-    return SimpleNamespace(longplay=longplay, workers_of=workers_of, wait_for=wait_for)
+    return SimpleNamespace(longplay=longplay, workers_of=workers_of, wait_for=wait_for,
+                           wait_for_end=wait_for_end)  # fmt: skip

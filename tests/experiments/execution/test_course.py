@@ -230,10 +230,7 @@ def test_a_killed_driver_is_resumed_and_no_shard_is_done_twice(
     workers = commands.workers_of(process.pid)
     process.kill()
     process.communicate()
-    end = time.monotonic() + 60
-    while any(Path(f"/proc/{worker}").exists() for worker in workers):  # they end by themselves
-        assert time.monotonic() < end
-        time.sleep(0.05)
+    commands.wait_for_end(workers)
     kept = {path.name: path.stat().st_mtime_ns for path in shards.glob("[0-9]*.npz")}
     process = commands.longplay(*WORDS, *where, "--out", str(out), "--resume")
     again: dict[str, int] = {}
